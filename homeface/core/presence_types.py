@@ -64,7 +64,8 @@ class PresencePolicy:
     ``event_cooldown_seconds``: least time between ``arrived``/``seen_again`` and the next ``seen_again``.
     ``max_sensor_hold_seconds``: an occupancy sensor holds a person at most so long after the last sight, and
     is disbelieved so long after its last report: a stuck sensor must not keep anybody for ever.
-    ``max_blind_hold_seconds``: a room whose cameras died keeps its people at most so long after the last sight.
+    ``max_blind_hold_seconds``: a room whose cameras died keeps its people at most so long after the last
+    sight.
     ``min_unknown_votes``: an Unknown with fewer usable faces behind it (a turned-away head) counts for
     occupancy, but is no ``unknown`` event and not in ``unknown_count``.
     """
