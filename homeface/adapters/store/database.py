@@ -1,0 +1,198 @@
+"""One SQLite file: opened, checked and migrated; transactions for one process's threads.
+
+The file is examined through a read-only connection first, so that a damaged one is never written to.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from homeface.adapters.store import schema
+from homeface.adapters.store.failures import corrupted, told
+from homeface.adapters.vault import sync_folder
+from homeface.errors import StoreError
+
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """A connection behind a lock. Blocking: call it from a worker thread.
+
+    WAL, so that a second process (the command line beside the daemon) can read while one writes.
+    """
+
+    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+        """Open, check, migrate. Raises StoreError."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._closed = False
+        with told(path):
+            _prepare_file(path)
+            self._examine()
+            self._connection = self._connect()
+            try:
+                self._migrate()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def close(self) -> None:
+        """Fold the WAL into the file and close. May be called twice."""
+        with self._lock, told(self.path):
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: all or nothing. ``durable``: on the disk when this ends, whatever happens next.
+
+        Without it a power loss may take back the last seconds (never harm the file): right for what is
+        written often and is soon old. Raises StoreError; other errors roll back and pass through.
+        """
+        with self._lock, told(self.path):
+            connection = self._open_connection()
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk may have rolled it back already
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Several SELECTs that see one and the same state. Raises StoreError."""
+        with self._lock, told(self.path):
+            connection = self._open_connection()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def forget_deleted(self) -> bool:
+        """Drop the WAL, in which deleted rows can still be read. False when another reader prevents it now."""
+        with self._lock, told(self.path):
+            busy, _, _ = self._open_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            _log.warning(
+                "Deleted rows stay readable in %s-wal until the other program that uses it lets go.",
+                self.path,
+            )
+        return not busy
+
+    def backups(self) -> list[Path]:
+        """Copies made before migrations."""
+        return sorted(self.path.parent.glob(f"{self.path.name}.v*.backup"))
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreError(f"The database {self.path} is closed.")
+        return self._connection
+
+    def _examine(self) -> None:
+        with closing(
+            sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                timeout=self._busy_timeout_seconds,
+            )
+        ) as connection:
+            version = _version(connection)
+            is_new = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+            owner = connection.execute("PRAGMA application_id").fetchone()[0]
+            problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+            if problems != ["ok"]:
+                raise StoreError(corrupted(self.path, "; ".join(problems)))
+            if not is_new and owner != schema.APPLICATION_ID:
+                raise StoreError(
+                    f"{self.path} is the database of another program; homeface has not changed it. "
+                    "Choose another file for homeface."
+                )
+            _refuse_newer(version, self.path)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, timeout=self._busy_timeout_seconds
+        )
+        try:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except BaseException:
+            connection.close()
+            raise
+        if mode != "wal":
+            _log.warning(
+                "The disk of %s cannot share it between programs (journal mode %s).", self.path, mode
+            )
+        return connection
+
+    def _migrate(self) -> None:
+        target = len(schema.MIGRATIONS)
+        while (version := _version(self._connection)) < target:
+            if version:
+                self._back_up(version)
+            with self.write() as connection:
+                now = _version(connection)
+                _refuse_newer(now, self.path)
+                if now != version:
+                    continue  # another process was faster
+                for statement in schema.MIGRATIONS[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            _log.info("The database %s is now at schema %d.", self.path, version + 1)
+
+    def _back_up(self, version: int) -> None:
+        final = self.path.with_name(f"{self.path.name}.v{version}.backup")
+        partial = final.with_name(f".{final.name}.part")
+        partial.unlink(missing_ok=True)
+        try:
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with closing(sqlite3.connect(partial)) as copy:
+                self._connection.backup(copy)
+            partial.replace(final)
+            sync_folder(final.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _prepare_file(path: Path) -> None:
+    """Folder and file come into being private: SQLite would use the umask, and its side files copy the mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        sync_folder(path.parent)
+    except FileExistsError:
+        if path.is_dir():
+            raise StoreError(f"{path} is a folder; the database must be a file.") from None
+        if path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _refuse_newer(version: int, path: Path) -> None:
+    if version > len(schema.MIGRATIONS):
+        raise StoreError(
+            f"The database {path} was written by a newer homeface (schema {version}, this one knows "
+            f"{len(schema.MIGRATIONS)}). Update homeface, or restore the copy made before the update "
+            f"({path.name}.v*.backup)."
+        )

@@ -1,0 +1,40 @@
+"""Names of people: how they are written, and when two are the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from homeface.errors import GalleryError
+
+NAME_MAX_CHARACTERS = 80
+
+
+def clean_name(name: str) -> str:
+    """The name as stored: NFC, single spaces. Raises GalleryError when nobody can be called that."""
+    for character in name:
+        if unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") and not character.isspace():
+            raise GalleryError(f"The name {name!r} contains a character that cannot be shown; leave it out.")
+    cleaned = " ".join(unicodedata.normalize("NFC", name).split())
+    if not cleaned:
+        raise GalleryError("A name must not be empty.")
+    if len(cleaned) > NAME_MAX_CHARACTERS:
+        raise GalleryError(
+            f"The name {cleaned[:20]}… is too long ({len(cleaned)} characters, at most {NAME_MAX_CHARACTERS})."
+        )
+    return cleaned
+
+
+def name_key(name: str) -> str:
+    """Equal for names that people take for the same: case, spaces and Unicode form do not matter."""
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
+
+
+def clean_names(name: str, aliases: Sequence[str]) -> list[str]:
+    """Name and aliases, cleaned, each once. Raises GalleryError."""
+    cleaned: dict[str, str] = {}
+    for item in (name, *aliases):
+        text = clean_name(item)
+        cleaned.setdefault(name_key(text), text)
+    return list(cleaned.values())

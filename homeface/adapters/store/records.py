@@ -1,0 +1,55 @@
+"""What goes into the store and comes out of it, besides the core's own types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homeface.core.types import Box, Landmarks, Quality, Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop:
+    """A face with enough of its surroundings to be found and embedded again by another model.
+
+    ``jpeg``: the encoded picture; ``box`` and ``landmarks`` in its pixels.
+    """
+
+    jpeg: bytes
+    box: Box
+    landmarks: Landmarks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewTemplate:
+    """An embedding to be stored. ``vector`` (D,) float32 of unit length, made by ``model_id``."""
+
+    vector: Vector
+    model_id: str
+    quality: Quality
+    crop: FaceCrop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightingRecord:
+    """One visit as it was logged. ``subject_id`` None: unknown, and ``reasons`` say why."""
+
+    visit_id: str
+    room: str
+    camera: str
+    subject_id: str | None
+    first_seen: float
+    last_seen: float
+    score: float | None
+    margin: float | None
+    votes: int
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows there are."""
+
+    subjects: int
+    templates: int
+    crops: int
+    sightings: int

@@ -1,0 +1,61 @@
+"""The tables, as the list of migrations that leads to them. Only ever append; never edit one that was released."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+APPLICATION_ID = 0x484F4D46
+"""``HOMF``: tells our file from another program's database."""
+
+Migration: TypeAlias = tuple[str, ...]
+"""SQL statements, run in one transaction."""
+
+_FIRST: Migration = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+    "CREATE TABLE subject (id TEXT PRIMARY KEY, created_at REAL NOT NULL) STRICT",
+    # one table for names and aliases: no two people can ever answer to the same word
+    """CREATE TABLE subject_name (
+        name_key TEXT PRIMARY KEY,
+        subject_id TEXT NOT NULL REFERENCES subject(id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        UNIQUE (subject_id, position)
+    ) STRICT""",
+    """CREATE TABLE crop (
+        id TEXT PRIMARY KEY,
+        subject_id TEXT NOT NULL REFERENCES subject(id) ON DELETE CASCADE,
+        picture BLOB NOT NULL,
+        geometry BLOB NOT NULL,
+        created_at REAL NOT NULL
+    ) STRICT""",
+    """CREATE TABLE template (
+        id TEXT PRIMARY KEY,
+        subject_id TEXT NOT NULL REFERENCES subject(id) ON DELETE CASCADE,
+        model_id TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        crop_id TEXT REFERENCES crop(id) ON DELETE SET NULL,
+        infrared INTEGER NOT NULL,
+        quality TEXT NOT NULL,
+        created_at REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX template_subject ON template (subject_id)",
+    "CREATE INDEX template_crop ON template (crop_id)",
+    "CREATE INDEX crop_subject ON crop (subject_id)",
+    """CREATE TABLE sighting (
+        visit_id TEXT PRIMARY KEY,
+        room TEXT NOT NULL,
+        camera TEXT NOT NULL,
+        subject_id TEXT REFERENCES subject(id) ON DELETE CASCADE,
+        first_seen REAL NOT NULL,
+        last_seen REAL NOT NULL,
+        score REAL,
+        margin REAL,
+        votes INTEGER NOT NULL,
+        reasons TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX sighting_last_seen ON sighting (last_seen)",
+    "CREATE INDEX sighting_subject ON sighting (subject_id, last_seen)",
+    "CREATE TABLE presence_state (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) STRICT",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST,)

@@ -1,0 +1,182 @@
+"""Everything homeface keeps, in one encrypted place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+
+from homeface.adapters.store import sealing
+from homeface.adapters.store.database import Database
+from homeface.adapters.store.journal import JournalTables, forget_in_state
+from homeface.adapters.store.people import PeopleTables, touch
+from homeface.adapters.store.records import Counts
+from homeface.adapters.vault import SealBrokenError, Vault, create_key, read_key, write_private
+from homeface.errors import GalleryError, StoreError
+
+BUSY_TIMEOUT_SECONDS = 5.0
+_KEY_CHECK = "meta:key_check"
+
+
+class Store(PeopleTables, JournalTables):
+    """Subjects, templates, crops, sightings and the last state, at ``path``.
+
+    Blocking and thread-safe: from asyncio call it with ``asyncio.to_thread``. Every method raises
+    StoreError when the disk or the file fails, and then nothing was changed. Use it as a context
+    manager or call ``close``.
+    """
+
+    def __init__(
+        self, path: Path, *, key_file: Path | None = None, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+    ) -> None:
+        """Open or create. ``key_file``: where the encryption key lies (by default beside the database as
+        ``<name>.key``); it is made at first use. Raises StoreError.
+        """
+        self.path = path
+        self.key_file = key_file or path.with_suffix(".key")
+        database = Database(path, busy_timeout_seconds)
+        try:
+            vault = _vault(database, self.key_file)
+        except BaseException:
+            database.close()
+            raise
+        PeopleTables.__init__(self, database, vault)
+        JournalTables.__init__(self, database)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold everything into the one file. May be called twice."""
+        self._database.close()
+
+    def counts(self) -> Counts:
+        """How much is stored."""
+        with self._database.read() as connection:
+            numbers = [
+                connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 (fixed names)
+                for table in ("subject", "template", "crop", "sighting")
+            ]
+        return Counts(*numbers)
+
+    def remove_subject(self, subject_id: str) -> None:
+        """Forget a person: templates, crops, sightings, place in the stored state, and copies made before
+        an update, since they hold the person too. Raises GalleryError when there is no such subject.
+        """
+        with self._database.write() as connection:
+            if not connection.execute("DELETE FROM subject WHERE id = ?", (subject_id,)).rowcount:
+                raise GalleryError(
+                    f"There is no subject {subject_id}; `homeface people list` shows who there is."
+                )
+            forget_in_state(connection, subject_id)
+            touch(connection)
+        try:
+            for backup in self._database.backups():
+                backup.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The person was removed, but an old copy of the database could not be: {error}. Delete it by hand."
+            ) from error
+        self._database.forget_deleted()
+
+    def export(self, subject_id: str, folder: Path) -> list[Path]:
+        """Write all that is known of a person into ``folder``, which must be new or empty: crops as JPEG and
+        ``subject.json``, readable by the owner alone. Returns the files. Raises StoreError, GalleryError.
+        """
+        subject = self.require_subject(subject_id)
+        templates = self.templates(subject_id=subject.subject_id)
+        crops = {template.template_id: self.crop(template.template_id) for template in templates}
+        files: dict[str, bytes] = {}
+        described = []
+        for number, template in enumerate(templates, start=1):
+            crop = crops[template.template_id]
+            entry = {
+                "template_id": template.template_id,
+                "model_id": template.model_id,
+                "created_at": template.created_at,
+                "quality": json.loads(self._quality_json(template.template_id)),
+                "vector": [round(float(value), 7) for value in template.vector],
+            }
+            if crop is not None:
+                entry["crop"] = {
+                    "file": f"{number:03d}.jpg",
+                    "box": [round(value, 1) for value in crop.box],
+                    "landmarks": crop.landmarks.round(1).tolist(),
+                }
+                files[f"{number:03d}.jpg"] = crop.jpeg
+            described.append(entry)
+        sightings = self.sightings(subject_id=subject.subject_id, limit=1_000_000)
+        files["subject.json"] = _json(
+            {
+                "subject_id": subject.subject_id,
+                "name": subject.name,
+                "aliases": subject.aliases,
+                "templates": described,
+                "sightings": [
+                    {"room": item.room, "camera": item.camera, "from": item.first_seen, "to": item.last_seen}
+                    for item in sightings
+                ],
+            }
+        )
+        return _write_folder(folder, files)
+
+    def _quality_json(self, template_id: str) -> str:
+        quality = self.quality(template_id)
+        return sealing.quality_to_json(quality) if quality else "null"
+
+
+def _vault(database: Database, key_file: Path) -> Vault:
+    with database.write() as connection:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'key_check'").fetchone()
+        if row is not None:
+            people = [
+                name for (name,) in connection.execute("SELECT name FROM subject_name WHERE position = 0")
+            ]
+            return _existing_vault(database.path, key_file, row[0], people)
+        try:
+            key = read_key(key_file)
+        except FileNotFoundError:
+            key = create_key(key_file)
+        vault = Vault(key)
+        connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (vault.seal(b"homeface", _KEY_CHECK),))
+    return vault
+
+
+def _existing_vault(path: Path, key_file: Path, check: bytes, people: list[str]) -> Vault:
+    lost = (
+        f"Without it the face templates and photos of {', '.join(sorted(people)) or 'nobody yet'} in {path} cannot "
+        f"be read; names and sightings are not affected. Put the right key file back, for example from a "
+        f"backup. If it is lost for ever, move {path} away and enrol everybody again."
+    )
+    try:
+        vault = Vault(read_key(key_file))
+    except FileNotFoundError as error:
+        raise StoreError(f"The key file {key_file} is missing. {lost}") from error
+    try:
+        vault.open(check, _KEY_CHECK)
+    except SealBrokenError as error:
+        raise StoreError(f"{key_file} is not the key this database was written with. {lost}") from error
+    return vault
+
+
+def _write_folder(folder: Path, files: dict[str, bytes]) -> list[Path]:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise StoreError(f"The folder {folder} is not empty; choose a new one for the export.")
+        for name, content in files.items():
+            write_private(folder / name, content)
+    except OSError as error:
+        raise StoreError(
+            f"The export into {folder} failed: {error}. Files written so far may be deleted."
+        ) from error
+    return [folder / name for name in files]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
