@@ -1,0 +1,82 @@
+"""What the environment says, apart from ``${NAME}`` in the file: folders, and what systemd passes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_MODELS = Path("/var/lib/homeface/models")
+SYSTEM_STATE = Path("/var/lib/homeface")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemdEnvironment:
+    """What systemd passes on; None: not asked for.
+
+    ``notify_socket``: where to tell the state; ``watchdog_seconds``: how often at least;
+    ``journal_stream``: device and inode of the stream that journald reads.
+    """
+
+    notify_socket: str | None
+    watchdog_seconds: float | None
+    journal_stream: str | None
+
+
+def systemd_environment(environ: Mapping[str, str], pid: int) -> SystemdEnvironment:
+    """Read NOTIFY_SOCKET, WATCHDOG_USEC (when WATCHDOG_PID is ``pid`` or absent) and JOURNAL_STREAM."""
+    usec = environ.get("WATCHDOG_USEC", "")
+    ours = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
+    watchdog = int(usec) / 1e6 if ours and usec.isascii() and usec.isdigit() and int(usec) > 0 else None
+    return SystemdEnvironment(
+        environ.get("NOTIFY_SOCKET") or None, watchdog, environ.get("JOURNAL_STREAM") or None
+    )
+
+
+def home_folder(environ: Mapping[str, str]) -> Path | None:
+    """HOME, when it is set."""
+    return Path(environ["HOME"]) if environ.get("HOME") else None
+
+
+def _xdg(environ: Mapping[str, str], name: str, below_home: str) -> Path | None:
+    """An XDG base folder; relative ones are void, as its specification says."""
+    text = environ.get(name, "")
+    if text.startswith("/"):
+        return Path(text)
+    home = home_folder(environ)
+    return home / below_home if home else None
+
+
+def default_state_folder(environ: Mapping[str, str], *, root: bool) -> Path:
+    """systemd's STATE_DIRECTORY; /var/lib/homeface for root; else below XDG_STATE_HOME."""
+    if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(given)
+    state = _xdg(environ, "XDG_STATE_HOME", ".local/state")
+    return SYSTEM_STATE if root or state is None else state / "homeface"
+
+
+def default_model_folders(configured: Path | None, environ: Mapping[str, str]) -> list[Path]:
+    """Where model files are looked for, in order; the first that can be written takes downloads.
+
+    HOMEFACE_MODELS (one or several, with ``:`` between), the configured folder, the XDG cache,
+    /var/lib/homeface/models, the torch hub cache.
+    """
+    return list(dict.fromkeys(_model_folders(configured, environ)))
+
+
+def _model_folders(configured: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
+    home = home_folder(environ)
+    for text in environ.get("HOMEFACE_MODELS", "").split(os.pathsep):
+        if text.strip():
+            yield home / text[2:] if home and text.startswith("~/") else Path(text)
+    if configured is not None:
+        yield configured
+    cache = _xdg(environ, "XDG_CACHE_HOME", ".cache")
+    if cache is not None:
+        yield cache / "homeface" / "models"
+    yield SYSTEM_MODELS
+    if environ.get("TORCH_HOME"):
+        yield Path(environ["TORCH_HOME"]) / "hub" / "checkpoints"
+    elif cache is not None:
+        yield cache / "torch" / "hub" / "checkpoints"
