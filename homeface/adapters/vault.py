@@ -71,7 +71,7 @@ def read_key(path: Path) -> bytes:
 
 
 def create_key(path: Path) -> bytes:
-    """Make a new key file (mode 0600, on disk before this returns). Never overwrites one; raises StoreError."""
+    """Make a new key file (mode 0600, synced). Never overwrites one: returns its key. Raises StoreError."""
     key = secrets.token_bytes(KEY_BYTES)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def create_key(path: Path) -> bytes:
         return read_key(path)
     except OSError as error:
         raise StoreError(
-            f"The key file {path} cannot be written: {error.strerror}. Check the folder's owner and free space."
+            f"The key file {path} cannot be written: {error.strerror}. Check the folder and its free space."
         ) from error
     return key
 

@@ -82,7 +82,7 @@ class Database:
                     connection.execute("ROLLBACK")
 
     def forget_deleted(self) -> bool:
-        """Drop the WAL, in which deleted rows can still be read. False when another reader prevents it now."""
+        """Drop the WAL, in which deleted rows can still be read. False when another reader prevents it."""
         with self._lock, told(self.path):
             busy, _, _ = self._open_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
@@ -136,9 +136,7 @@ class Database:
             connection.close()
             raise
         if mode != "wal":
-            _log.warning(
-                "The disk of %s cannot share it between programs (journal mode %s).", self.path, mode
-            )
+            _log.warning("The disk of %s cannot share it with other programs (mode %s).", self.path, mode)
         return connection
 
     def _migrate(self) -> None:
@@ -172,7 +170,7 @@ class Database:
 
 
 def _prepare_file(path: Path) -> None:
-    """Folder and file come into being private: SQLite would use the umask, and its side files copy the mode."""
+    """Folder and file are private from the start (SQLite would use the umask); side files copy the mode."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

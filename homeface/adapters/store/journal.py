@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.records import SightingRecord
-from homeface.core.types import Identified, Sighting
+from homeface.core.types import Identified, Reason, Sighting
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +47,12 @@ class JournalTables:
         """Visits that lasted beyond ``since``, newest first."""
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT visit_id, room, camera, subject_id, first_seen, last_seen, score, margin, votes, reasons "
-                "FROM sighting WHERE last_seen >= ?1 AND (?2 IS NULL OR subject_id = ?2) "
+                "SELECT visit_id, room, camera, subject_id, first_seen, last_seen, score, margin, votes, "
+                "reasons FROM sighting WHERE last_seen >= ?1 AND (?2 IS NULL OR subject_id = ?2) "
                 "AND (?3 IS NULL OR room = ?3) ORDER BY last_seen DESC, visit_id LIMIT ?4",
                 (since, subject_id, room, limit),
             ).fetchall()
-        return [SightingRecord(*row[:9], reasons=tuple(json.loads(row[9]))) for row in rows]
+        return [SightingRecord(*row[:9], tuple(json.loads(row[9]))) for row in rows]
 
     def purge(self, older_than: float) -> int:
         """Forget visits that ended before ``older_than`` (seconds since the epoch); returns how many."""
@@ -67,7 +67,8 @@ class JournalTables:
         text = json.dumps(state, allow_nan=False)
         with self._database.write(durable=False) as connection:
             connection.execute(
-                "INSERT INTO presence_state VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+                "INSERT INTO presence_state VALUES (1, ?) "
+                "ON CONFLICT (id) DO UPDATE SET state = excluded.state",
                 (text,),
             )
 
@@ -130,16 +131,22 @@ def _exists(connection: sqlite3.Connection, subject_id: object) -> bool:
 
 def _row(sighting: Sighting) -> tuple[object, ...]:
     decision = sighting.decision
-    named = isinstance(decision, Identified)
+    subject_id, score, margin = None, None, None
+    reasons: tuple[Reason, ...] = ()
+    if isinstance(decision, Identified):
+        subject_id, score, margin = decision.subject_id, decision.score, decision.margin
+    else:
+        reasons = decision.reasons
+        score = decision.candidates[0].score if decision.candidates else None
     return (
         sighting.visit_id,
         sighting.room,
         sighting.camera,
-        decision.subject_id if isinstance(decision, Identified) else None,
+        subject_id,
         sighting.first_seen,
         sighting.captured_at,
-        decision.score if isinstance(decision, Identified) else getattr(decision, "score", None),
-        decision.margin if isinstance(decision, Identified) else None,
+        score,
+        margin,
         decision.votes,
-        json.dumps([] if named else [str(reason) for reason in getattr(decision, "reasons", ())]),
+        json.dumps(reasons),
     )

@@ -20,7 +20,7 @@ def clean_name(name: str) -> str:
         raise GalleryError("A name must not be empty.")
     if len(cleaned) > NAME_MAX_CHARACTERS:
         raise GalleryError(
-            f"The name {cleaned[:20]}… is too long ({len(cleaned)} characters, at most {NAME_MAX_CHARACTERS})."
+            f"The name {cleaned[:20]}… has {len(cleaned)} characters; {NAME_MAX_CHARACTERS} are allowed."
         )
     return cleaned
 

@@ -201,9 +201,7 @@ class PeopleTables:
                 vector = sealing.open_vector(self._vault, sealed, (template_id, owner, model))
             except SealBrokenError:
                 # one damaged or tampered row must neither name anybody nor take recognition from the others
-                _log.exception(
-                    "Template %s of subject %s is left out; enrol the photo again.", template_id, owner
-                )
+                _log.exception("Template %s of %s is left out; enrol the photo again.", template_id, owner)
                 continue
             score = sealing.quality_from_json(quality).score
             templates.append(Template(template_id, owner, vector, model, bool(infrared), score, created_at))
@@ -244,7 +242,8 @@ def _write_names(connection: sqlite3.Connection, subject_id: str, names: Sequenc
 
 def _find(connection: sqlite3.Connection, text: str) -> Subject | None:
     row = connection.execute(
-        "SELECT id FROM subject WHERE id = ?1 UNION ALL SELECT subject_id FROM subject_name WHERE name_key = ?2",
+        "SELECT id FROM subject WHERE id = ? "
+        "UNION ALL SELECT subject_id FROM subject_name WHERE name_key = ?",
         (text, name_key(text)),
     ).fetchone()
     return _require_subject(connection, row[0]) if row else None

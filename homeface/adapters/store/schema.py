@@ -1,4 +1,4 @@
-"""The tables, as the list of migrations that leads to them. Only ever append; never edit one that was released."""
+"""The tables, as the list of migrations that leads to them. Only append; a released one is never edited."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _GEOMETRY = struct.Struct("<14d")  # box, then five points
 
 
 def seal_vector(vault: Vault, vector: Vector, row: tuple[str, str, str]) -> bytes:
-    """``row``: template id, subject id, model id. Raises ValueError unless (D,), finite and of unit length."""
+    """``row``: template, subject and model id. Raises ValueError unless (D,), finite and of unit length."""
     array = np.asarray(vector, dtype="<f4")
     if array.ndim != 1 or not np.isfinite(array).all() or abs(float(np.linalg.norm(array)) - 1) > 1e-3:
         raise ValueError(f"a template must be a finite vector of unit length, not one of shape {array.shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from types import TracebackType
 
@@ -75,14 +76,14 @@ class Store(PeopleTables, JournalTables):
                 )
             forget_in_state(connection, subject_id)
             touch(connection)
+        self._database.forget_deleted()
         try:
             for backup in self._database.backups():
                 backup.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The person was removed, but an old copy of the database could not be: {error}. Delete it by hand."
+                f"The person was removed, but not from an old copy of the database ({error}); delete it."
             ) from error
-        self._database.forget_deleted()
 
     def export(self, subject_id: str, folder: Path) -> list[Path]:
         """Write all that is known of a person into ``folder``, which must be new or empty: crops as JPEG and
@@ -131,27 +132,36 @@ class Store(PeopleTables, JournalTables):
 
 
 def _vault(database: Database, key_file: Path) -> Vault:
+    with database.read() as connection:
+        check = _key_check(connection)
+        people = [row[0] for row in connection.execute("SELECT name FROM subject_name WHERE position = 0")]
+    if check is not None:
+        return _existing_vault(database.path, key_file, check, people)
+    try:
+        key = read_key(key_file)
+    except FileNotFoundError:
+        key = create_key(key_file)
+    vault = Vault(key)
     with database.write() as connection:
-        row = connection.execute("SELECT value FROM meta WHERE key = 'key_check'").fetchone()
-        if row is not None:
-            people = [
-                name for (name,) in connection.execute("SELECT name FROM subject_name WHERE position = 0")
-            ]
-            return _existing_vault(database.path, key_file, row[0], people)
-        try:
-            key = read_key(key_file)
-        except FileNotFoundError:
-            key = create_key(key_file)
-        vault = Vault(key)
-        connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (vault.seal(b"homeface", _KEY_CHECK),))
-    return vault
+        check = _key_check(connection)  # another process may have been faster
+        if check is None:
+            sealed = vault.seal(b"homeface", _KEY_CHECK)
+            connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (sealed,))
+            return vault
+    return _existing_vault(database.path, key_file, check, people)
+
+
+def _key_check(connection: sqlite3.Connection) -> bytes | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'key_check'").fetchone()
+    return row[0] if row else None
 
 
 def _existing_vault(path: Path, key_file: Path, check: bytes, people: list[str]) -> Vault:
     lost = (
-        f"Without it the face templates and photos of {', '.join(sorted(people)) or 'nobody yet'} in {path} cannot "
-        f"be read; names and sightings are not affected. Put the right key file back, for example from a "
-        f"backup. If it is lost for ever, move {path} away and enrol everybody again."
+        f"Without it the face templates and photos in {path} cannot be read "
+        f"({', '.join(sorted(people)) or 'nobody is enrolled yet'}); names and sightings are not affected. "
+        f"Put the right key file back, for example from a backup. If it is lost for ever, move {path} away "
+        "and enrol everybody again."
     )
     try:
         vault = Vault(read_key(key_file))
