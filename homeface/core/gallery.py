@@ -13,7 +13,7 @@ from homeface.core.types import Candidate, Embedding, Vector
 from homeface.errors import GalleryError, ModelMismatchError
 
 CENTROID_SHARE = 0.7
-"""Share of the centroid in a subject's score; the rest is the nearest template (docs/recognition-figures.md)."""
+"""Share of the centroid in a subject's score, the rest is the nearest template's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,15 @@ class Gallery:
         for template in self._templates:
             if template.subject_id not in self._subjects:
                 raise GalleryError(
-                    f"Template {template.template_id} belongs to {template.subject_id}, who is not in the gallery."
+                    f"Template {template.template_id} belongs to {template.subject_id}, "
+                    "who is not in the gallery."
                 )
         self._matrix = _unit_rows(self._templates)
         owners = [template.subject_id for template in self._templates]
         self._ids = tuple(dict.fromkeys(owners))
         self._starts = np.array([owners.index(subject_id) for subject_id in self._ids], dtype=np.intp)
         self._counts = np.diff(np.append(self._starts, len(owners)))
+        self._infrared = frozenset(t.subject_id for t in self._templates if t.infrared)
         self._centroids = _centroids(self._matrix, self._starts)
         for array in (self._matrix, self._starts, self._counts, self._centroids):
             array.setflags(write=False)
@@ -97,6 +99,10 @@ class Gallery:
         """True when nobody can be named."""
         return not self._ids
 
+    def has_infrared(self, subject_id: str) -> bool:
+        """True when the subject has a template taken without colour."""
+        return subject_id in self._infrared
+
     def name(self, subject_id: str) -> str:
         """The subject's name. Raises GalleryError when there is no such subject."""
         try:
@@ -119,8 +125,8 @@ class Gallery:
                 f"{self._matrix.shape[1]}: they were made by different models."
             )
         nearest = np.maximum.reduceat(probes @ self._matrix.T, self._starts, axis=1)
-        blend: NDArray[np.float32] = CENTROID_SHARE * (probes @ self._centroids.T) + (1 - CENTROID_SHARE) * nearest
-        return blend.astype(np.float32)
+        blend = CENTROID_SHARE * (probes @ self._centroids.T) + (1 - CENTROID_SHARE) * nearest
+        return np.asarray(blend, dtype=np.float32)
 
     def scores(self, vector: Vector | Embedding) -> list[Candidate]:
         """All candidates, best first (ties by id). Raises ModelMismatchError for a probe of another model."""

@@ -44,13 +44,16 @@ def iou_matrix(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.f
     areas_first = np.clip(first[:, 2:] - first[:, :2], 0.0, None).prod(axis=1)
     areas_second = np.clip(second[:, 2:] - second[:, :2], 0.0, None).prod(axis=1)
     union = areas_first[:, None] + areas_second[None, :] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    result: NDArray[np.float64] = np.divide(
+        intersection, union, out=np.zeros_like(intersection), where=union > 0
+    )
+    return result
 
 
 def nms(boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: float) -> NDArray[np.intp]:
-    """Indices of the boxes kept, best first: a box that overlaps a better one by more than ``threshold`` goes.
+    """Indices of the boxes kept, best first.
 
-    ``boxes`` is (N, 4) corners, ``scores`` (N,).
+    A box that overlaps a better one by more than ``threshold`` goes. ``boxes`` is (N, 4) corners, ``scores`` (N,).
     """
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     overlap = iou_matrix(boxes, boxes)
