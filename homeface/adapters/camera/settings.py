@@ -1,0 +1,85 @@
+"""What one camera is told, and what it tells: settings, status and counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from homeface.adapters.camera.url import redact, with_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """One camera. Exactly one of ``url``, ``device`` and ``pipeline`` is given.
+
+    ``url`` rtsp(s)://, http(s)://, rtmp(s):// or the path of a video file; ``username`` and ``password`` are quoted
+    into it. ``device`` a USB camera: number or /dev path. ``pipeline`` a GStreamer pipeline that ends in
+    ``appsink``. ``analysis_fps`` frames a second to be analysed, None for all. ``hwaccel`` an FFmpeg
+    device type with an optional device: ``cuda``, ``cuda:1``, ``vaapi:/dev/dri/renderD128``.
+    ``max_side_px`` makes larger pictures smaller while they are converted. ``loop`` starts a file
+    again at its end. ``max_lag_seconds``: a stream that runs further behind is opened afresh.
+    """
+
+    name: str
+    url: str | None = field(default=None, repr=False)
+    device: int | str | None = None
+    pipeline: str | None = field(default=None, repr=False)
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    transport: Literal["tcp", "udp"] = "tcp"
+    analysis_fps: float | None = 5.0
+    hwaccel: str | None = None
+    max_side_px: int | None = None
+    loop: bool = False
+    open_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 5.0
+    max_lag_seconds: float = 8.0
+    backoff_max_seconds: float = 5.0
+    auth_backoff_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that name no source, or more than one."""
+        given = sum(value is not None for value in (self.url, self.device, self.pipeline))
+        if given != 1:
+            raise ValueError(f"camera {self.name}: give exactly one of url, device and pipeline, not {given}")
+
+    @property
+    def full_url(self) -> str:
+        """The URL with its credentials: only for the library that connects, never for people."""
+        return with_credentials(self.url or "", self.username, self.password)
+
+    @property
+    def address(self) -> str:
+        """What may be shown and logged: the URL without credentials, the device or the pipeline."""
+        if self.url is not None:
+            return redact(self.url)
+        return redact(self.pipeline) if self.pipeline is not None else f"device {self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """Whether pictures come; ``reason`` is a sentence when not; ``since`` is a wall-clock time."""
+
+    available: bool
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStats:
+    """Counters since ``start()``.
+
+    ``decoded`` all frames; ``analysed`` those taken; ``dropped`` due for analysis but overtaken by a
+    newer one (newest wins); ``fps`` decoded frames a second, lately; ``lag_seconds`` how late the
+    newest frame arrived; ``reconnects`` successful openings after the first.
+    """
+
+    decoded: int = 0
+    analysed: int = 0
+    dropped: int = 0
+    fps: float = 0.0
+    lag_seconds: float = 0.0
+    reconnects: int = 0
+    width: int = 0
+    height: int = 0
+    last_frame_at: float | None = None

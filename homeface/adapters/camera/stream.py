@@ -1,0 +1,202 @@
+"""Network streams through PyAV (FFmpeg): RTSP(S), HTTP(S) and RTMP."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from homeface.adapters.camera.failures import camera_error
+from homeface.adapters.camera.picture import convert
+from homeface.adapters.camera.settings import CameraSettings
+from homeface.adapters.camera.source import Picture
+from homeface.adapters.camera.timing import CaptureClock
+from homeface.errors import CameraError
+
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_LOG = logging.getLogger(__name__)
+_SETTLE_SECONDS = 0.5
+"""A camera may begin with a burst of older pictures; their age is known once the burst is over."""
+_FIRST_KEY_FRAME_SECONDS = 15.0
+"""Cameras with "smart" codecs send a key frame only every ten seconds or so."""
+_GUESSED_TIMESTAMPS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "image2pipe"})
+"""Formats without timestamps, for which FFmpeg invents 25 frames a second."""
+
+
+class PyAVSource:
+    """One network stream. Pictures before the first key frame and damaged ones are left out."""
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._settings = settings
+        self._container: InputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._frames: Iterator[tuple[VideoFrame, float]] | None = None
+        self._frame: VideoFrame | None = None
+        self._clock = CaptureClock()
+        self._has_timestamps = True
+        self._settled_at: float | None = None
+        self._told_software = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the last picture."""
+        return (self._frame.width, self._frame.height) if self._frame is not None else (0, 0)
+
+    @property
+    def codec(self) -> str:
+        """The codec's name; empty when closed."""
+        return str(self._stream.codec_context.name) if self._stream is not None else ""
+
+    def open(self) -> None:
+        """Connect and find the video stream."""
+        import av
+
+        settings = self._settings
+        problem: CameraError | None = None
+        try:
+            self._container = av.open(
+                settings.full_url,
+                mode="r",
+                options=stream_options(settings),
+                timeout=(settings.open_timeout_seconds, settings.read_timeout_seconds),
+                metadata_errors="replace",
+                hwaccel=self._hwaccel(),
+            )
+        except (av.FFmpegError, ValueError) as error:
+            problem = camera_error(settings, error, settings.open_timeout_seconds)
+        if problem is not None:
+            raise problem  # outside the handler: FFmpeg's own error holds the URL with its credentials
+        assert self._container is not None
+        if not self._container.streams.video:
+            self.close()
+            raise CameraError(
+                f"camera {settings.name} sends no video: {settings.address}", camera=settings.name
+            )
+        self._stream = self._container.streams.video[0]
+        self._stream.codec_context.thread_count = 1  # one slice a picture is what cameras send
+        self._has_timestamps = not _GUESSED_TIMESTAMPS & set(self._container.format.name.split(","))
+        self._clock = CaptureClock()
+        self._settled_at = None
+        self._frames = self._decoded(self._container, self._stream)
+
+    def grab(self) -> float | None:
+        """Wait for the next picture. A stream has no end: where it ends, that is a ``CameraError``."""
+        if self._frames is None:
+            raise CameraError(f"camera {self._settings.name} is not open", camera=self._settings.name)
+        for frame, arrival in self._frames:
+            self._frame = frame
+            captured = self._clock.captured(frame.time if self._has_timestamps else None, arrival)
+            if self._settled_at is None:
+                self._settled_at = arrival + _SETTLE_SECONDS
+                self._check_hwaccel()
+            if arrival >= self._settled_at:
+                return time.time() - (time.monotonic() - captured)
+        raise CameraError(
+            f"camera {self._settings.name} ended the stream: {self._settings.address}",
+            camera=self._settings.name,
+        )
+
+    def retrieve(self) -> Picture:
+        """The last picture, converted when somebody wants it."""
+        frame, max_side_px = self._frame, self._settings.max_side_px
+        if frame is None:
+            raise CameraError(f"camera {self._settings.name} has no picture yet", camera=self._settings.name)
+        return lambda: convert(frame, max_side_px)
+
+    def close(self) -> None:
+        """Disconnect and free the decoder."""
+        container, self._container = self._container, None
+        self._frames = self._frame = self._stream = None
+        if container is not None:
+            container.close()
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, float]]:
+        """Frames with their arrival on the monotonic clock; FFmpeg's errors become ours."""
+        import av
+
+        settings = self._settings
+        problem: CameraError | None = None
+        deadline = time.monotonic() + settings.read_timeout_seconds + _FIRST_KEY_FRAME_SECONDS
+        begun = False
+        try:
+            for packet in container.demux(stream):
+                arrival = time.monotonic()
+                begun = begun or packet.is_keyframe
+                for frame in _decode(packet) if begun else ():
+                    deadline = time.monotonic() + settings.read_timeout_seconds
+                    yield frame, arrival
+                if arrival > deadline:
+                    problem = CameraError(
+                        f"camera {settings.name} sends data but no pictures: {settings.address}",
+                        camera=settings.name,
+                    )
+                    break
+        except (av.FFmpegError, ValueError) as error:
+            problem = camera_error(settings, error, settings.read_timeout_seconds)
+        if problem is not None:
+            raise problem
+
+    def _hwaccel(self) -> HWAccel | None:
+        """The hardware decoder asked for, or None (with one warning) when this machine has none such."""
+        if self._settings.hwaccel is None:
+            return None
+        from homeface.adapters.camera.hardware import hardware_decoder
+
+        try:
+            return hardware_decoder(self._settings.hwaccel)
+        except ValueError as error:
+            self._warn_software(str(error))
+            return None
+
+    def _check_hwaccel(self) -> None:
+        """Say so when the hardware decoder was opened but does not take this codec."""
+        if self._settings.hwaccel is not None and self._stream is not None:
+            if not self._stream.codec_context.is_hwaccel:
+                self._warn_software(f"it does not decode {self.codec}")
+
+    def _warn_software(self, why: str) -> None:
+        if not self._told_software:
+            self._told_software = True
+            _LOG.warning(
+                "camera %s: hardware decoding %r is not used, software decodes instead: %s",
+                self._settings.name,
+                self._settings.hwaccel,
+                why,
+            )
+
+
+def stream_options(settings: CameraSettings) -> dict[str, str]:
+    """FFmpeg's options for this URL; times there are microseconds."""
+    read = str(round(settings.read_timeout_seconds * 1e6))
+    scheme = (settings.url or "").split(":", 1)[0].lower()
+    if scheme in {"rtsp", "rtsps"}:
+        udp = settings.transport == "udp" and scheme == "rtsp"
+        return {
+            "rtsp_transport": "udp" if udp else "tcp",
+            "allowed_media_types": "video",
+            "timeout": read,
+            "buffer_size": "4194304",  # a key frame arrives over UDP in one burst
+            "fpsprobesize": "0",
+        }
+    if scheme in {"http", "https"}:
+        return {"timeout": read, "rw_timeout": read}
+    return {"rw_timeout": read}  # for RTMP "timeout" would mean: listen
+
+
+def _decode(packet: object) -> list[VideoFrame]:
+    """The frames of one packet; none when it is damaged (lost UDP packets) or its picture is."""
+    import av
+    from av.packet import Packet
+
+    assert isinstance(packet, Packet)
+    try:
+        frames: list[VideoFrame] = packet.decode()
+    except av.error.InvalidDataError:
+        return []
+    return [frame for frame in frames if not frame.is_corrupt]
