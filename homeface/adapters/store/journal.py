@@ -52,7 +52,7 @@ class JournalTables:
                 "AND (?3 IS NULL OR room = ?3) ORDER BY last_seen DESC, visit_id LIMIT ?4",
                 (since, subject_id, room, limit),
             ).fetchall()
-        return [SightingRecord(*row[:9], tuple(json.loads(row[9]))) for row in rows]
+        return [SightingRecord(*(*row[:9], tuple(json.loads(row[9])))) for row in rows]
 
     def purge(self, older_than: float) -> int:
         """Forget visits that ended before ``older_than`` (seconds since the epoch); returns how many."""
