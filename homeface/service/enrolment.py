@@ -1,0 +1,274 @@
+"""From photos to stored templates: load, find the face, judge, embed, compare, store what is good.
+
+Everything that blocks runs in a worker thread; the event loop is never held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from homeface.adapters.photos import encode_jpeg, load_photo
+from homeface.adapters.store import FaceCrop, NewTemplate, Store, clean_name
+from homeface.adapters.vault import SealBrokenError
+from homeface.core.enrolment import EnrolmentPolicy, Verdict, choose_face, examine, refused
+from homeface.core.gallery import Gallery, Subject, Template
+from homeface.core.geometry import iou
+from homeface.core.identification import Policy, identify_one
+from homeface.core.types import Box, Decision, Detection, Face, ImageBGR, Landmarks
+from homeface.errors import EnrolmentError, GalleryError, ImageError, ModelMismatchError
+from homeface.service.pipeline import FaceEngine
+
+Photo: TypeAlias = tuple[str, Path | bytes]
+"""What people know the photo as, and the photo."""
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Called with (done, total, label), in the event loop."""
+
+CROP_CONTEXT = 2.0
+"""Side of a kept crop, in longer sides of the face box: enough for any detector and alignment."""
+CROP_MAX_SIDE_PX = 512
+"""Larger crops are made smaller: no embedding model takes more than a quarter of this for the face."""
+UNREADABLE = "unreadable"
+NO_CROP = "no_crop"
+NOT_FOUND_AGAIN = "not_found_again"
+GONE = "gone"
+SAME_FACE_IOU = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoVerdict:
+    """What became of one photo; ``key`` as ``Verdict.key``, or ``unreadable`` for what is no picture."""
+
+    label: str
+    key: str
+    message: str
+    template_id: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """True when it was stored."""
+        return self.template_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentReport:
+    """``subject`` is None when the person was not known before and no photo was accepted."""
+
+    subject: Subject | None
+    created: bool
+    photos: tuple[PhotoVerdict, ...]
+
+    @property
+    def accepted(self) -> int:
+        """Photos that were stored."""
+        return sum(photo.accepted for photo in self.photos)
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """``failed``: template id → (key, sentence); these templates stay as they were, and unused."""
+
+    done: int
+    failed: dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceAnswer:
+    """One face of a picture, and who it is."""
+
+    face: Face
+    decision: Decision
+
+
+class Enrolment:
+    """Teaches homeface people. One enrolment at a time: two would not see each other's photos."""
+
+    def __init__(self, engine: FaceEngine, store: Store, policy: EnrolmentPolicy | None = None) -> None:
+        self._engine = engine
+        self._store = store
+        self._policy = policy or EnrolmentPolicy()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def enrol(
+        self, name: str, photos: Sequence[Photo], progress: Progress | None = None
+    ) -> EnrolmentReport:
+        """Store every good photo of ``name``, in one transaction, and tell what was wrong with the others.
+
+        Somebody not known yet is created with the first good photo. Raises GalleryError (a bad name),
+        ModelMismatchError, ModelError and StoreError; then nothing was stored.
+        """
+        name = clean_name(name)
+        async with self._one_at_a_time:
+            subject = await asyncio.to_thread(self._store.find_subject, name)
+            gallery = await asyncio.to_thread(self._store.gallery, self._engine.model_id)
+            _require_same_model(subject, gallery)
+            results: list[NewTemplate | Verdict] = []
+            for number, (label, source) in enumerate(photos):
+                if progress is not None:
+                    progress(number, len(photos), label)
+                results.append(await self._prepare(label, source))
+            if progress is not None:
+                progress(len(photos), len(photos), "")
+            return await self._conclude(subject or name, gallery, [label for label, _ in photos], results)
+
+    async def reembed(self, progress: Progress | None = None) -> ReembedReport:
+        """Make templates of other models anew from their kept crops. Raises StoreError, ModelError."""
+        async with self._one_at_a_time:
+            stale = await asyncio.to_thread(self._store.stale_templates, self._engine.model_id)
+            failed: dict[str, tuple[str, str]] = {}
+            for number, template in enumerate(stale):
+                if progress is not None:
+                    progress(number, len(stale), template.template_id)
+                problem = await self._reembed_one(template)
+                if problem is not None:
+                    failed[template.template_id] = problem
+            if progress is not None:
+                progress(len(stale), len(stale), "")
+            return ReembedReport(len(stale) - len(failed), failed)
+
+    async def _prepare(self, label: str, source: Path | bytes) -> NewTemplate | Verdict:
+        """The photo's face, good enough, before it is compared with anybody; or why not."""
+        try:
+            image = await asyncio.to_thread(load_photo, source, label)
+        except ImageError as error:
+            return Verdict(UNREADABLE, str(error))
+        try:
+            face, quality = choose_face(await _look(self._engine, image), self._policy)
+        except EnrolmentError as error:
+            return refused(error)
+        (embedding,) = await self._engine.embed([face.crop])
+        crop = await asyncio.to_thread(cut_crop, image, face.detection)
+        return NewTemplate(embedding.vector, embedding.model_id, quality, crop)
+
+    async def _conclude(
+        self,
+        who: Subject | str,
+        gallery: Gallery,
+        labels: Sequence[str],
+        results: Sequence[NewTemplate | Verdict],
+    ) -> EnrolmentReport:
+        subject = who if isinstance(who, Subject) else None
+        prepared = [result for result in results if isinstance(result, NewTemplate)]
+        examined = iter(
+            examine(
+                [item.vector for item in prepared],
+                gallery,
+                subject.subject_id if subject else None,
+                self._policy,
+            )
+        )
+        verdicts = [result if isinstance(result, Verdict) else next(examined) for result in results]
+        good = [
+            result
+            for result, verdict in zip(results, verdicts, strict=True)
+            if isinstance(result, NewTemplate) and verdict.accepted
+        ]
+        stored: list[Template] = []
+        if good:
+            subject, stored = await asyncio.to_thread(self._store.enrol, who, good)
+        ids = iter(template.template_id for template in stored)
+        told = tuple(
+            PhotoVerdict(label, verdict.key, verdict.message, next(ids) if verdict.accepted else None)
+            for label, verdict in zip(labels, verdicts, strict=True)
+        )
+        return EnrolmentReport(subject, bool(good) and isinstance(who, str), told)
+
+    async def _reembed_one(self, template: Template) -> tuple[str, str] | None:
+        try:
+            crop = await asyncio.to_thread(self._store.crop, template.template_id)
+            if crop is None:
+                return NO_CROP, "The photo was not kept. Remove this template and enrol another photo."
+            image = await asyncio.to_thread(load_photo, crop.jpeg, f"The kept photo {template.template_id}")
+        except (ImageError, SealBrokenError) as error:
+            return UNREADABLE, str(error)
+        face = same_face(await _look(self._engine, image), crop.box)
+        if face is None:
+            return NOT_FOUND_AGAIN, "The face was not found again in the kept photo. Enrol another photo."
+        (embedding,) = await self._engine.embed([face.crop])
+        quality = await asyncio.to_thread(self._store.quality, template.template_id)
+        try:
+            await asyncio.to_thread(
+                self._store.replace_template,
+                template.template_id,
+                embedding.vector,
+                embedding.model_id,
+                quality or face.quality,
+            )
+        except GalleryError as error:  # removed in the meantime
+            return GONE, str(error)
+        return None
+
+
+async def identify_photo(
+    engine: FaceEngine, image: ImageBGR, gallery: Gallery, policy: Policy
+) -> list[FaceAnswer]:
+    """Who is in this picture: one answer for each face, largest face first."""
+    faces = sorted(await _look(engine, image), key=lambda face: face.detection.box.area, reverse=True)
+    embeddings = await engine.embed([face.crop for face in faces]) if faces else []
+    return [
+        FaceAnswer(face, identify_one(embedding, face.quality, gallery, policy))
+        for face, embedding in zip(faces, embeddings, strict=True)
+    ]
+
+
+def cut_crop(image: ImageBGR, detection: Detection) -> FaceCrop:
+    """The face with its surroundings, clipped at the picture's edge, upright as in the picture."""
+    height, width = image.shape[:2]
+    box = detection.box
+    half = CROP_CONTEXT * max(box.width, box.height) / 2
+    x, y = box.centre
+    left, top = max(0, int(x - half)), max(0, int(y - half))
+    right, bottom = min(width, int(np.ceil(x + half))), min(height, int(np.ceil(y + half)))
+    part = image[top:bottom, left:right]
+    scale = min(1.0, CROP_MAX_SIDE_PX / max(part.shape[:2]))
+    if scale < 1.0:
+        import cv2
+
+        size = (round(part.shape[1] * scale), round(part.shape[0] * scale))
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    landmarks: Landmarks = ((detection.landmarks - (left, top)) * scale).astype(np.float32)
+    moved = Box(
+        (box.x1 - left) * scale, (box.y1 - top) * scale, (box.x2 - left) * scale, (box.y2 - top) * scale
+    )
+    return FaceCrop(encode_jpeg(part), moved, landmarks)
+
+
+def same_face(faces: Sequence[Face], box: Box) -> Face | None:
+    """The face that lies where the stored one was; detectors differ in how tightly they draw a box."""
+    best = max(faces, key=lambda face: iou(face.detection.box, box), default=None)
+    if best is None or iou(best.detection.box, box) < SAME_FACE_IOU:
+        return None
+    return best
+
+
+async def _look(engine: FaceEngine, image: ImageBGR) -> list[Face]:
+    async with engine.turn():
+        return await engine.look(image)
+
+
+def _require_same_model(subject: Subject | None, gallery: Gallery) -> None:
+    """A person's photos of two models cannot be checked against each other."""
+    if subject and any(template.subject_id == subject.subject_id for template in gallery.mismatched):
+        raise ModelMismatchError(
+            f"The stored photos of {subject.name} were embedded by another model than {gallery.model_id}. "
+            "Run `homeface people reembed` first."
+        )
+
+
+__all__ = [
+    "Enrolment",
+    "EnrolmentReport",
+    "FaceAnswer",
+    "Photo",
+    "PhotoVerdict",
+    "Progress",
+    "ReembedReport",
+    "cut_crop",
+    "identify_photo",
+    "same_face",
+]
