@@ -53,7 +53,8 @@ def iou_matrix(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.f
 def nms(boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: float) -> NDArray[np.intp]:
     """Indices of the boxes kept, best first.
 
-    A box that overlaps a better one by more than ``threshold`` goes. ``boxes`` is (N, 4) corners, ``scores`` (N,).
+    A box that overlaps a better one by more than ``threshold`` goes.
+    ``boxes`` is (N, 4) corners, ``scores`` (N,).
     """
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     overlap = iou_matrix(boxes, boxes)
