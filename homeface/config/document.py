@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from homeface.config.problems import did_you_mean
+from homeface.config.problems import did_you_mean, shown
 from homeface.errors import ConfigError, ConfigProblem
 
 Location: TypeAlias = tuple[str | int, ...]
@@ -54,6 +54,11 @@ class Document:
             if (found := self.lines.get(location[:end])) is not None:
                 return found
         return None
+
+    def found(self, location: Location, value: object) -> str:
+        """The value as a message may show it: where it came from, when it was borrowed."""
+        origin = self.origins.get(location)
+        return shown(value) if origin is None else f"the value of {origin} (not shown)"
 
     def complain(self, location: Location, message: str, line: int | None = None) -> None:
         """Note one problem."""
@@ -98,8 +103,8 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        problem = "is not UTF-8 text; save it with that encoding"
-        raise ConfigError([ConfigProblem(file, line, "", problem)]) from None
+    # Raised out here, so that the decoder's error with all the bytes is not chained to it.
+    raise ConfigError([ConfigProblem(file, line, "", "is not UTF-8 text; save it with that encoding")])
 
 
 def _compose(file: str, text: str) -> yaml.Node | None:
@@ -123,7 +128,7 @@ def _broken_yaml(error: yaml.MarkedYAMLError) -> str:
     """PyYAML's own words without the pieces of the file that it quotes."""
     words = re.sub(r" ?'(?!<)[^']{2,}'", "", error.problem or error.context or "cannot be parsed")
     hint = ""
-    if r"'\t'" in words:
+    if r"'\t'" in (error.problem or ""):
         hint = "; indent with spaces, not tabs"
     elif "mapping values are not allowed" in words:
         hint = "; a value that contains ': ' needs quotes, and keys of one block start in the same column"

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from homeface.config.document import BROKEN, Document, Location
-from homeface.config.problems import did_you_mean, kind, shown
+from homeface.config.problems import did_you_mean, kind
 from homeface.config.schema import Config
 
 _EXPECTED_BY_START = {
@@ -49,12 +49,9 @@ def _sentence(finding: ErrorDetails, location: Location, document: Document) -> 
 
 def _found(finding: ErrorDetails, location: Location, document: Document) -> str:
     value = finding["input"]
-    if (origin := document.origins.get(location)) is not None:
-        return f"the value of {origin} (not shown)"
-    if finding["loc"][-1:] == ("[key]",):
-        return shown(value)
     field = field_at(location)
-    return kind(value) if field is not None and _holds_secret(field.annotation) else shown(value)
+    hidden = field is not None and _holds_secret(field.annotation) and location not in document.origins
+    return kind(value) if hidden else document.found(location, value)
 
 
 def _expected(finding: ErrorDetails) -> str:

@@ -87,17 +87,21 @@ class Room(Section):
 def _camera_url(secret: SecretStr) -> SecretStr:
     """Check a camera URL; the message never holds it."""
     text = secret.get_secret_value().strip()
+    scheme, _, rest = text.partition("://")
     try:
         parts = urlsplit(text)
-        scheme, host, _ = parts.scheme.lower(), parts.hostname, parts.port
+        host, _ = parts.hostname, parts.port  # a bad port raises
     except ValueError:
-        host, scheme = None, text.partition("://")[0].lower()
-    if scheme not in _URL_SCHEMES:
+        host = None
+    else:
+        stray_login = "#" in rest or ("@" in rest and "@" not in parts.netloc)
+        host = None if stray_login or any(sign.isspace() for sign in rest) else host
+    if scheme.lower() not in _URL_SCHEMES:
         raise ValueError(
             "a URL that starts with rtsp://, rtsps://, http:// or https:// "
             "(a recording goes under file, a USB camera under device)"
         )
-    if not host or any(character.isspace() for character in text):
+    if not host:
         raise ValueError(
             "a URL with a host, such as rtsp://192.168.1.20:554/stream; a user name or password with signs "
             "such as / ? # @ belongs under username and password"

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 
 _SHOWN_CHARACTERS = 60
-_CREDENTIALS = re.compile(r"(?<=://)[^\s]*@")
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+_PASSWORD_VALUE = re.compile(r"(?i)((?:user(?:name)?|pass(?:word|wd)?|pwd|token|secret|auth|key)=)[^\s&/;]*")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -17,8 +18,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """The text with everything between ``://`` and the last ``@`` of that word masked."""
-    return _CREDENTIALS.sub("***@", text)
+    """The text with ``user:password@`` and values such as ``password=…`` masked."""
+    return _PASSWORD_VALUE.sub(r"\1***", _CREDENTIALS.sub("***@", text))
 
 
 def shown(value: object) -> str:  # noqa: PLR0911 - a table

@@ -37,8 +37,8 @@ def _check_cameras(document: Document, data: Mapping[str, Any]) -> None:
         room = camera.get("room")
         if isinstance(room, str) and rooms and room not in rooms:
             expected = f"a room that stands under rooms{did_you_mean(room, rooms)}"
-            found = document.origins.get((*place, "room"), shown(room))
-            document.complain((*place, "room"), f"found {found}, expected {expected}")
+            where = (*place, "room")
+            document.complain(where, f"found {document.found(where, room)}, expected {expected}")
         sources = [key for key in _SOURCES if camera.get(key) is not None]
         if isinstance(entry, Mapping) and len(sources) != 1:
             found = " and ".join(sources) or "none of them"
@@ -87,8 +87,11 @@ def _check_people(document: Document, data: Mapping[str, Any]) -> None:
                 continue
             first = owner.setdefault(alias.casefold(), name)
             if first != name:
-                message = f"found {shown(alias)}, which means {shown(first)} already; expected another name"
-                document.complain(("people", name, "aliases", index), message)
+                where = ("people", name, "aliases", index)
+                found = document.found(where, alias)
+                document.complain(
+                    where, f"found {found}, which means {shown(first)} already; expected another name"
+                )
 
 
 def _check_topics(document: Document, data: Mapping[str, Any]) -> None:
@@ -114,9 +117,7 @@ def _check_models(document: Document, data: Mapping[str, Any], known: KnownModel
         if not isinstance(name, str):
             continue
         if name in seen:
-            document.complain(
-                ("models", index, "name"), f"found {shown(name)} a second time, expected another name"
-            )
+            document.complain(("models", index, "name"), "is the name of an earlier model, expected another")
         seen.add(name)
         names["embedder" if is_embedder else "detector"].add(name)
         if is_embedder:
@@ -131,11 +132,9 @@ def _check_models(document: Document, data: Mapping[str, Any], known: KnownModel
         chosen = recognition.get(kind)
         all_names = sorted(own | built_in[kind])
         if isinstance(chosen, str) and built_in[kind] and chosen not in all_names:
-            message = (
-                f"found {shown(chosen)}, expected a known {kind}{did_you_mean(chosen, all_names)}: "
-                f"{', '.join(all_names)}"
-            )
-            document.complain(("recognition", kind), message)
+            where = ("recognition", kind)
+            expected = f"a known {kind}{did_you_mean(chosen, all_names)}: {', '.join(all_names)}"
+            document.complain(where, f"found {document.found(where, chosen)}, expected {expected}")
 
 
 _RULES: tuple[Callable[[Document, Mapping[str, Any]], None], ...] = (
