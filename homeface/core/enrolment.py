@@ -37,13 +37,17 @@ class EnrolmentPolicy:
     photos are one and the same. ``agreement``: least median similarity with the person's other photos.
     ``another``: a photo that is so similar to somebody else, and not more similar to the person's own
     stored photos, is refused, unless ``allow_lookalikes`` (twins).
+
+    The defaults are for FaceNet (VGGFace2), measured on 60 people of LFW with three stored photos each:
+    ``agreement`` 0.40 refuses 1.8 % of a person's own photos and lets 1.3 % of strangers' pass; ``another``
+    0.55 finds 97 % of photos of somebody already enrolled and stops 0.3 % of strangers' for each subject.
     """
 
     limits: QualityLimits = ENROLMENT_LIMITS
     dominance: float = 4.0
     same_photo: float = 0.999
-    agreement: float = 0.35
-    another: float = 0.60
+    agreement: float = 0.40
+    another: float = 0.55
     allow_lookalikes: bool = False
 
 
