@@ -21,6 +21,7 @@ from homeface.adapters.mqtt_connection import (
     BrokerClient,
     MqttSettings,
     MqttTls,
+    acked,
     close_client,
     expiry,
     open_client,
@@ -96,7 +97,8 @@ class MqttLink:
         self._dirty: dict[str, None] = {}
         self._events: deque[_Event] = deque()
         self._handlers: dict[str, list[Handler]] = {}
-        self._unsynced_filters: dict[str, None] = {}
+        self._unsynced_filters: dict[str, int] = {}
+        self._filter_changes = 0
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._finished = asyncio.Event()
@@ -155,8 +157,7 @@ class MqttLink:
     def subscribe(self, topic_filter: str, handler: Handler) -> None:
         """Call ``handler`` for messages on ``topic_filter``, also after each reconnect."""
         self._handlers.setdefault(topic_filter, []).append(handler)
-        self._unsynced_filters[topic_filter] = None
-        self._wake.set()
+        self._touch_filter(topic_filter)
 
     def unsubscribe(self, topic_filter: str, handler: Handler) -> None:
         """Stop calling ``handler``. Unknown pairs are ignored."""
@@ -165,8 +166,13 @@ class MqttLink:
             handlers.remove(handler)
         if topic_filter in self._handlers and not handlers:
             del self._handlers[topic_filter]
-            self._unsynced_filters[topic_filter] = None
-            self._wake.set()
+            self._touch_filter(topic_filter)
+
+    def _touch_filter(self, topic_filter: str) -> None:
+        """The broker's subscription to this filter may have to change."""
+        self._filter_changes += 1
+        self._unsynced_filters[topic_filter] = self._filter_changes
+        self._wake.set()
 
     # life ------------------------------------------------------------------------------------------
 
@@ -211,6 +217,7 @@ class MqttLink:
         try:
             client = await self._unless_closing(open_client(self.settings, self.client_id, will))
         except (OSError, aiomqtt.MqttError) as error:
+            self._short_sessions = 0  # an unreachable broker explains itself
             return describe(error, self.settings, self.client_id)
         if client is None:
             return None
@@ -232,8 +239,10 @@ class MqttLink:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(_guarded(opening), name="mqtt-connect")
             watch = group.create_task(self._closing.wait(), name="mqtt-connect-watch")
-            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-            (watch if task.done() else task).cancel()
+            try:
+                await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                (watch if task.done() else task).cancel()
         if task.cancelled():
             return None
         result = task.result()
@@ -259,11 +268,11 @@ class MqttLink:
         if self.on_connected is not None:
             await self.on_connected()
         self._dirty = dict.fromkeys(self._desired)
-        self._unsynced_filters = dict.fromkeys(self._handlers)
+        self._unsynced_filters = dict.fromkeys(self._handlers, 0)
         await self._flush_states(client)
         await self._sync_filters(client)
         # last, so that nobody takes what an earlier run left behind for the state of now
-        await client.publish(self.status_topic, ONLINE, qos=1, retain=True)
+        await acked(client.publish(self.status_topic, ONLINE, qos=1, retain=True))
         self._connected = True
         self._outages.connected()
         while not self._closing.is_set():
@@ -281,7 +290,7 @@ class MqttLink:
         while self._dirty:
             topic = next(iter(self._dirty))
             payload = self._desired[topic]
-            await client.publish(topic, payload or None, qos=1, retain=True)
+            await acked(client.publish(topic, payload or None, qos=1, retain=True))
             self.stats.states_sent += 1
             if self._desired.get(topic) != payload:
                 continue  # changed while we waited: send the newer one
@@ -298,23 +307,23 @@ class MqttLink:
             return
         payload = event.payload(now) if callable(event.payload) else event.payload
         properties = expiry(left) if self.settings.version == "5" else None
-        await client.publish(event.topic, _encode(payload), qos=1, retain=False, properties=properties)
+        sending = client.publish(event.topic, _encode(payload), qos=1, retain=False, properties=properties)
+        await acked(sending)
         self.stats.events_sent += 1
 
     async def _sync_filters(self, client: BrokerClient) -> None:
         """Make the broker's subscriptions ours."""
         while self._unsynced_filters:
-            topic_filter = next(iter(self._unsynced_filters))
-            del self._unsynced_filters[topic_filter]
-            if topic_filter not in self._handlers:
-                await client.unsubscribe(topic_filter)
-                continue
-            granted = await client.subscribe(topic_filter, qos=1)
-            for code in granted:
-                if (code if isinstance(code, int) else code.value) >= 128:
-                    self._outages.complain(
-                        topic_filter, "The broker does not let us subscribe to %s (%s)", code
-                    )
+            topic_filter, change = next(iter(self._unsynced_filters.items()))
+            if topic_filter in self._handlers:
+                for code in await acked(client.subscribe(topic_filter, qos=1)):
+                    if (code if isinstance(code, int) else code.value) >= 128:
+                        text = "The broker does not let us subscribe to %s (%s)"
+                        self._outages.complain(topic_filter, text, code)
+            else:
+                await acked(client.unsubscribe(topic_filter))
+            if self._unsynced_filters.get(topic_filter) == change:
+                del self._unsynced_filters[topic_filter]
 
     async def _receive(self, client: BrokerClient) -> None:
         """Hand incoming messages to their handlers; ends with MqttError when the connection does."""

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -17,6 +18,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 LOGGER = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _MAX_INCOMING = 2000
 
@@ -127,11 +130,24 @@ async def open_client(settings: MqttSettings, client_id: str, will: aiomqtt.Will
         logger=LOGGER,
     )
     try:
-        await client.__aenter__()
+        await acked(client.__aenter__())
     except (aiomqtt.MqttError, asyncio.CancelledError):
         client.drop()
         raise
     return client
+
+
+async def acked(call: Coroutine[Any, Any, T]) -> T:
+    """Await a call that waits for the broker; a cancellation is never lost on the way.
+
+    aiomqtt uses ``asyncio.wait_for``, which in Python 3.11 swallows a cancellation that comes together
+    with the answer (cpython issue 86296): the task would go on as if nobody had cancelled it.
+    """
+    result = await call
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result
 
 
 async def close_client(client: BrokerClient, timeout_seconds: float) -> None:

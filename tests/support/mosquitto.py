@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -142,6 +144,76 @@ class Mosquitto:
         self.kill()
 
 
+@dataclass(frozen=True)
+class Heard:
+    """One message as a subscriber got it."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    at: float
+
+
+class Listener:
+    """A subscriber in a thread of its own, which comes back by itself after a broker restart."""
+
+    def __init__(self, broker: Mosquitto, *filters: str, credentials: tuple[str, str] | None = None) -> None:
+        self.heard: list[Heard] = []
+        self.connections = 0
+        self._filters = filters
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+        self._client.on_subscribe = self._on_subscribe
+        self._client.reconnect_delay_set(0.05, 0.2)
+        if credentials is not None:
+            self._client.username_pw_set(*credentials)
+        self._client.connect(broker.host, broker.port, keepalive=5)
+        self._client.loop_start()
+        wait_until(lambda: self.connections == 1, what="the listener is subscribed")
+
+    def _on_connect(self, client: paho.Client, *_: object) -> None:
+        client.subscribe([(topic, 1) for topic in self._filters])
+
+    def _on_subscribe(self, *_: object) -> None:
+        self.connections += 1
+
+    def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
+        self.heard.append(Heard(message.topic, message.payload, message.retain, time.time()))
+
+    def on(self, topic: str) -> list[bytes]:
+        """The payloads heard on one topic, oldest first."""
+        return [heard.payload for heard in self.heard if heard.topic == topic]
+
+    def last(self, topic: str) -> bytes | None:
+        """The newest payload of a topic."""
+        return next(iter(self.on(topic)[::-1]), None)
+
+    def publish(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+        """Say something, as Home Assistant or a sensor would; returns when the broker has it."""
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
+
+    def close(self) -> None:
+        """Disconnect and end the thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def retained(broker: Mosquitto, topic_filter: str) -> dict[str, bytes]:
+    """What the broker keeps under ``topic_filter``: topic to payload."""
+    marker = f"test/end-of-retained/{free_port()}"
+    with Listener(broker, topic_filter, marker) as listener:
+        listener.publish(marker, b"end")
+        wait_until(lambda: listener.on(marker), what="the marker comes after the retained messages")
+        return {heard.topic: heard.payload for heard in listener.heard if heard.retain}
+
+
 def free_port() -> int:
     """A TCP port that nobody uses right now."""
     with socket.socket() as probe:
@@ -182,13 +254,13 @@ def make_certificates(folder: Path) -> TestCertificates:
 def _certificate(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=1))
     )
