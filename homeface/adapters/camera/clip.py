@@ -70,7 +70,7 @@ def decode_file(path: str | Path, camera: str = "") -> Iterator[tuple[VideoFrame
 def _timed(
     path: Path, camera: str, stream: VideoStream, packets: Iterator[Packet[VideoStream]], length: float
 ) -> Iterator[tuple[VideoFrame, float]]:
-    """Decode, count time from the first frame, and check that the file was whole. ``length`` seconds, 0 unknown."""
+    """Frames with seconds since the first; checks that the file is whole. ``length`` seconds, 0 unknown."""
     import av
 
     step = 1.0 / float(stream.average_rate or _ASSUMED_FPS)
@@ -82,7 +82,7 @@ def _timed(
         except av.error.InvalidDataError:
             continue  # one damaged packet; a file of nothing else is caught below
         for frame in frames:
-            if frame.time is None:
+            if frame.pts is None:
                 seconds += step
             else:
                 first = frame.time if first is None else first

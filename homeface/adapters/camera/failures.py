@@ -7,21 +7,23 @@ from homeface.adapters.camera.url import redact
 from homeface.errors import CameraAuthError, CameraError
 
 
-def camera_error(settings: CameraSettings, error: Exception, timeout_seconds: float) -> CameraError:
-    """Our error for FFmpeg's. Raise it outside the handler: ``error`` itself holds the full URL."""
+def camera_error(settings: CameraSettings, error: Exception, waited_seconds: float) -> CameraError:
+    """Our error for FFmpeg's, which came after ``waited_seconds`` of silence.
+
+    Raise it outside the handler: ``error`` itself holds the full URL.
+    """
     import av
 
     name, address = settings.name, settings.address
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return CameraAuthError(
+            f"camera {name} refuses the credentials: check its username and password ({address})", camera=name
+        )
+    if isinstance(error, av.error.ExitError | av.error.TimeoutError) or timed_out(settings, waited_seconds):
+        return silent(settings)
     match error:
-        case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            return CameraAuthError(
-                f"camera {name} refuses the credentials: check its username and password ({address})",
-                camera=name,
-            )
-        case av.error.ExitError() | av.error.TimeoutError():
-            text = f"camera {name} sent nothing for {timeout_seconds:g} s: is it switched on and reachable? ({address})"
         case av.error.ConnectionRefusedError():
-            text = f"camera {name} refuses connections: is the address right, and its stream switched on? ({address})"
+            text = f"camera {name} refuses connections: are address and port right? ({address})"
         case av.error.HTTPNotFoundError():
             text = f"camera {name} has no such stream: check the path of its URL ({address})"
         case av.error.InvalidDataError():
@@ -35,3 +37,16 @@ def camera_error(settings: CameraSettings, error: Exception, timeout_seconds: fl
         case _:
             text = f"camera {name} cannot be read: {redact(str(error))} ({address})"
     return CameraError(text, camera=name)
+
+
+def silent(settings: CameraSettings) -> CameraError:
+    """Nothing came for as long as we wait."""
+    return CameraError(
+        f"camera {settings.name} sends nothing: is it switched on and reachable? ({settings.address})",
+        camera=settings.name,
+    )
+
+
+def timed_out(settings: CameraSettings, waited_seconds: float) -> bool:
+    """True when the wait itself tells: FFmpeg reports some timeouts as an end or as invalid data."""
+    return waited_seconds >= 0.9 * min(settings.open_timeout_seconds, settings.read_timeout_seconds)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OpenCVSource:
-    """A V4L2 device or a GStreamer pipeline. ``captured_at`` is the arrival: these have no usable timestamps."""
+    """A V4L2 device or a GStreamer pipeline. ``captured_at`` is the arrival: timestamps do not come along."""
 
     def __init__(self, settings: CameraSettings) -> None:
         self._settings = settings
@@ -42,9 +42,9 @@ class OpenCVSource:
         if settings.pipeline is not None:
             if not has_gstreamer():
                 raise CameraError(
-                    f"camera {settings.name} wants a GStreamer pipeline, but this OpenCV was built without GStreamer:"
-                    " install an OpenCV that has it (on a Jetson the one of JetPack; elsewhere the system's"
-                    " python3-opencv), or give the camera's URL instead",
+                    f"camera {settings.name} wants a GStreamer pipeline, but this OpenCV was built without"
+                    " GStreamer: install an OpenCV that has it (on a Jetson the one of JetPack; elsewhere"
+                    " the system's python3-opencv), or give the camera's URL instead",
                     camera=settings.name,
                 )
             capture = cv2.VideoCapture(settings.pipeline, cv2.CAP_GSTREAMER)
@@ -54,8 +54,8 @@ class OpenCVSource:
         if not capture.isOpened():
             capture.release()
             raise CameraError(
-                f"camera {settings.name} cannot be opened ({settings.address}): is it plugged in, may this user read it"
-                " (group video), and does no other program hold it?",
+                f"camera {settings.name} cannot be opened ({settings.address}): is it plugged in, may this"
+                " user read it (group video), and does no other program hold it?",
                 camera=settings.name,
             )
         self._capture = capture
@@ -65,7 +65,7 @@ class OpenCVSource:
         """Wait for the next picture."""
         if self._capture is None or not self._capture.grab():
             raise CameraError(
-                f"camera {self._settings.name} sends no more pictures ({self._settings.address}): was it unplugged?",
+                f"camera {self._settings.name} sends no more pictures: was it unplugged?",
                 camera=self._settings.name,
             )
         return time.time()

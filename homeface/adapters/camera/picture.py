@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def convert(frame: VideoFrame, max_side_px: int | None = None) -> ImageBGR:
-    """(height, width, 3) BGR, upright (a phone's rotation applied), made smaller to ``max_side_px`` if larger."""
+    """(height, width, 3) BGR, upright (a phone's rotation applied), no side longer than ``max_side_px``."""
     width, height = frame.width, frame.height
     if max_side_px is not None and max(width, height) > max_side_px:
         scale = max_side_px / max(width, height)

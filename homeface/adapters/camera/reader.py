@@ -74,7 +74,7 @@ class Reader:
             self._wake(self)
 
     def _attempt(self) -> float | None:
-        """One connection, from opening to its end. Seconds to wait before the next; None when there is no next."""
+        """One connection, from opening to its end. Seconds to wait before the next; None: no next."""
         try:
             self._source.open()
             self._read()
@@ -174,7 +174,7 @@ class Camera:
 
     def start(self) -> None:
         """Start the reader thread; call it in the event loop. A stopped camera may be started again."""
-        if self._reader is not None and not self._reader.stopping.is_set():
+        if self._running:
             raise RuntimeError(f"camera {self.settings.name} is already started")
         self._loop = asyncio.get_running_loop()
         self._slot = NewestFrameSlot()
@@ -184,7 +184,7 @@ class Camera:
         self._reader.thread.start()
 
     async def ready(self) -> bool:
-        """Wait until a new frame waits in the slot. False when none will ever come (stopped, or the file is over)."""
+        """Wait until a frame is in the slot. False when none will ever come: stopped, or the file is over."""
         while not self._slot.full:
             reader = self._reader
             if reader is None or reader.stopping.is_set() or reader.ended:
@@ -199,7 +199,7 @@ class Camera:
     def take(self) -> Frame | None:
         """The newest frame, or None; the slot is empty afterwards.
 
-        Converts to BGR here (a few ms for 1080p): call it in a worker thread, ``await to_thread(camera.take)``.
+        Converts to BGR here (a few ms for 1080p): ``await asyncio.to_thread(camera.take)``.
         """
         pending = self._slot.take()
         if pending is None:
@@ -230,6 +230,10 @@ class Camera:
         while reader.thread.is_alive() and (left := deadline - time.monotonic()) > 0:
             await asyncio.to_thread(reader.thread.join, min(left, 0.5))
         return not reader.thread.is_alive()
+
+    @property
+    def _running(self) -> bool:
+        return self._reader is not None and not self._reader.stopping.is_set()
 
     # ---- called in the reader thread
 
@@ -279,7 +283,7 @@ class Camera:
         self._status = CameraStatus(available, reason, time.time())
         if available:
             _LOG.info("camera %s: pictures come (%s)", self.settings.name, self.settings.address)
-        elif before.available:
+        elif before.available and self._running:
             _LOG.warning("camera %s is unavailable: %s", self.settings.name, reason)
         else:
             _LOG.debug("camera %s is still unavailable: %s", self.settings.name, reason)

@@ -12,9 +12,9 @@ from homeface.adapters.camera.url import redact, with_credentials
 class CameraSettings:
     """One camera. Exactly one of ``url``, ``device`` and ``pipeline`` is given.
 
-    ``url`` rtsp(s)://, http(s)://, rtmp(s):// or the path of a video file; ``username`` and ``password`` are quoted
-    into it. ``device`` a USB camera: number or /dev path. ``pipeline`` a GStreamer pipeline that ends in
-    ``appsink``. ``analysis_fps`` frames a second to be analysed, None for all. ``hwaccel`` an FFmpeg
+    ``url`` rtsp(s)://, http(s)://, rtmp(s):// or the path of a video file; ``username`` and ``password``
+    are quoted into it. ``device`` a USB camera: number or /dev path. ``pipeline`` a GStreamer pipeline
+    that ends in ``appsink``. ``analysis_fps`` frames a second to analyse, None for all. ``hwaccel`` an FFmpeg
     device type with an optional device: ``cuda``, ``cuda:1``, ``vaapi:/dev/dri/renderD128``.
     ``max_side_px`` makes larger pictures smaller while they are converted. ``loop`` starts a file
     again at its end. ``max_lag_seconds``: a stream that runs further behind is opened afresh.

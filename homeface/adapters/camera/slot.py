@@ -18,7 +18,7 @@ class Pending:
 
 
 class NewestFrameSlot:
-    """Room for one frame. Policy *newest wins*: a new frame replaces the one that waits, which counts as dropped.
+    """Room for one frame. Policy *newest wins*: a frame that is replaced counts as dropped.
 
     Thread-safe. What waits is not converted: a frame nobody takes costs no colour conversion.
     """

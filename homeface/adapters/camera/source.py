@@ -66,7 +66,7 @@ def open_source(settings: CameraSettings, stopping: threading.Event | None = Non
 
 
 def probe(settings: CameraSettings) -> Probe:
-    """Open the camera, read one picture, close it. Blocks for the timeouts at most; raises ``CameraError``."""
+    """Open the camera, read one picture, close it; raises ``CameraError``. Blocking."""
     source = open_source(settings)
     try:
         source.open()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from homeface.adapters.camera.failures import camera_error
+from homeface.adapters.camera.failures import camera_error, silent, timed_out
 from homeface.adapters.camera.picture import convert
 from homeface.adapters.camera.settings import CameraSettings
 from homeface.adapters.camera.source import Picture
@@ -17,6 +17,7 @@ from homeface.errors import CameraError
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -55,12 +56,26 @@ class PyAVSource:
 
     def open(self) -> None:
         """Connect and find the video stream."""
+        container = self._connect()
+        self._container = container
+        if not container.streams.video:
+            raise CameraError(
+                f"camera {self._settings.name} sends no video ({self._settings.address})",
+                camera=self._settings.name,
+            )
+        self._stream = container.streams.video[0]
+        self._stream.codec_context.thread_count = 1  # one slice a picture is what cameras send
+        self._has_timestamps = not _GUESSED_TIMESTAMPS & set(container.format.name.split(","))
+        self._clock = CaptureClock()
+        self._settled_at = None
+        self._frames = self._decoded(container, self._stream)
+
+    def _connect(self) -> InputContainer:
         import av
 
-        settings = self._settings
-        problem: CameraError | None = None
+        settings, began = self._settings, time.monotonic()
         try:
-            self._container = av.open(
+            return av.open(
                 settings.full_url,
                 mode="r",
                 options=stream_options(settings),
@@ -69,21 +84,8 @@ class PyAVSource:
                 hwaccel=self._hwaccel(),
             )
         except (av.FFmpegError, ValueError) as error:
-            problem = camera_error(settings, error, settings.open_timeout_seconds)
-        if problem is not None:
-            raise problem  # outside the handler: FFmpeg's own error holds the URL with its credentials
-        assert self._container is not None
-        if not self._container.streams.video:
-            self.close()
-            raise CameraError(
-                f"camera {settings.name} sends no video: {settings.address}", camera=settings.name
-            )
-        self._stream = self._container.streams.video[0]
-        self._stream.codec_context.thread_count = 1  # one slice a picture is what cameras send
-        self._has_timestamps = not _GUESSED_TIMESTAMPS & set(self._container.format.name.split(","))
-        self._clock = CaptureClock()
-        self._settled_at = None
-        self._frames = self._decoded(self._container, self._stream)
+            problem = camera_error(settings, error, time.monotonic() - began)
+        raise problem  # outside the handler: FFmpeg's own error holds the URL with its credentials
 
     def grab(self) -> float | None:
         """Wait for the next picture. A stream has no end: where it ends, that is a ``CameraError``."""
@@ -121,26 +123,34 @@ class PyAVSource:
         import av
 
         settings = self._settings
-        problem: CameraError | None = None
-        deadline = time.monotonic() + settings.read_timeout_seconds + _FIRST_KEY_FRAME_SECONDS
-        begun = False
+        arrival = time.monotonic()
+        deadline = arrival + settings.read_timeout_seconds + _FIRST_KEY_FRAME_SECONDS
+        begun, waited = False, 0.0
         try:
             for packet in container.demux(stream):
-                arrival = time.monotonic()
+                if not packet.size:
+                    continue  # the end: what the decoder still holds is old
+                waited, arrival = time.monotonic() - arrival, time.monotonic()
                 begun = begun or packet.is_keyframe
                 for frame in _decode(packet) if begun else ():
-                    deadline = time.monotonic() + settings.read_timeout_seconds
+                    deadline = arrival + settings.read_timeout_seconds
                     yield frame, arrival
                 if arrival > deadline:
-                    problem = CameraError(
-                        f"camera {settings.name} sends data but no pictures: {settings.address}",
-                        camera=settings.name,
-                    )
                     break
+            else:
+                waited = time.monotonic() - arrival
+            problem = self._ended(waited, arrival > deadline)
         except (av.FFmpegError, ValueError) as error:
-            problem = camera_error(settings, error, settings.read_timeout_seconds)
-        if problem is not None:
-            raise problem
+            problem = camera_error(settings, error, time.monotonic() - arrival)
+        raise problem
+
+    def _ended(self, waited_seconds: float, without_pictures: bool) -> CameraError:
+        """Why there are no more packets, or no more pictures in them."""
+        name, address = self._settings.name, self._settings.address
+        if timed_out(self._settings, waited_seconds):
+            return silent(self._settings)
+        what = "sends data but no pictures" if without_pictures else "ended the stream"
+        return CameraError(f"camera {name} {what} ({address})", camera=name)
 
     def _hwaccel(self) -> HWAccel | None:
         """The hardware decoder asked for, or None (with one warning) when this machine has none such."""
@@ -156,9 +166,10 @@ class PyAVSource:
 
     def _check_hwaccel(self) -> None:
         """Say so when the hardware decoder was opened but does not take this codec."""
-        if self._settings.hwaccel is not None and self._stream is not None:
-            if not self._stream.codec_context.is_hwaccel:
-                self._warn_software(f"it does not decode {self.codec}")
+        if self._settings.hwaccel is None or self._stream is None:
+            return
+        if not self._stream.codec_context.is_hwaccel:
+            self._warn_software(f"it does not decode {self.codec}")
 
     def _warn_software(self, why: str) -> None:
         if not self._told_software:
@@ -189,14 +200,12 @@ def stream_options(settings: CameraSettings) -> dict[str, str]:
     return {"rw_timeout": read}  # for RTMP "timeout" would mean: listen
 
 
-def _decode(packet: object) -> list[VideoFrame]:
+def _decode(packet: Packet[VideoStream]) -> list[VideoFrame]:
     """The frames of one packet; none when it is damaged (lost UDP packets) or its picture is."""
     import av
-    from av.packet import Packet
 
-    assert isinstance(packet, Packet)
     try:
-        frames: list[VideoFrame] = packet.decode()
+        frames = packet.decode()
     except av.error.InvalidDataError:
         return []
     return [frame for frame in frames if not frame.is_corrupt]

@@ -1,4 +1,4 @@
-"""Time at a camera: when a frame was taken, which frames are due, and how long to wait before trying again."""
+"""Time at a camera: when a frame was taken, which frames are due, how long to wait before a new attempt."""
 
 from __future__ import annotations
 

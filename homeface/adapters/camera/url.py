@@ -16,7 +16,7 @@ _SECRET_VALUE = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text with every credential in it hidden: ``user:password@`` in URLs, ``password=…`` and its like."""
+    """The text with all credentials hidden: ``user:password@`` in URLs, ``password=…`` and the like."""
     text = _USERINFO.sub(rf"\g<scheme>{_HIDDEN}@", text)
     return _SECRET_VALUE.sub(rf"\g<key>{_HIDDEN}", text)
 
