@@ -1,8 +1,11 @@
-"""Shape checks where arrays enter the device."""
+"""Arrays on their way into the device: shape checks, and pictures as network input."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from homeface.errors import ImageError
 
@@ -18,3 +21,21 @@ def require_image(image: object, what: str = "image") -> None:
             f"The {what} must be uint8 of shape (height, width, 3); "
             f"this one is {image.dtype} of shape {tuple(image.shape)}."
         )
+
+
+def as_batch(
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    swap: bool,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> NDArray[np.float32]:
+    """(N, 3, h, w) float32, (x - mean) / std per channel, from N pictures of one size.
+
+    ``swap`` reverses the channel order first; ``mean`` and ``std`` are in the resulting order.
+    """
+    batch = np.stack(images)
+    if swap:
+        batch = batch[..., ::-1]
+    scaled = (batch.astype(np.float32) - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))

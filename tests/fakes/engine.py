@@ -86,8 +86,8 @@ class FakeEngine:
     """The async facade of ``Engine``. Public attributes are the script: set them at any time.
 
     ``quality_of(person)`` gives the quality of a face; ``look_seconds``/``embed_seconds`` are how long work
-    takes; ``fail_next`` is raised by the next request; ``hung`` keeps every request (and the heartbeat) waiting
-    until it is cleared by ``recover()``; ``start_error`` is raised by ``start``.
+    takes; ``fail_next`` is raised by the next request; ``hang()`` keeps every request (and the heartbeat)
+    waiting until ``recover()``; ``start_error`` is raised by ``start``.
     """
 
     def __init__(self, *, max_frames: int = 1, model_id: str = MODEL_ID, device: str = "cpu") -> None:

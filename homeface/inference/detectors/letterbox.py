@@ -1,0 +1,39 @@
+"""Fitting frames into the input of a one-shot detector, and finding the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from homeface.core.types import ImageBGR
+
+STRIDE_PX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """``image`` is the frame times ``scale`` in the top left corner, black beside it."""
+
+    image: ImageBGR
+    scale: float
+
+
+def letterbox(image: ImageBGR, side: tuple[int, int] | None, max_scale: float) -> Fit:
+    """Shrink to fit (height, width) ``side``; when any size will do, by ``max_scale`` to a multiple of 32.
+
+    Small pictures are never enlarged beyond ``max_scale``.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = max_scale if side is None else min(side[0] / height, side[1] / width, max_scale)
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    if side is None:
+        side = -(-inner[0] // STRIDE_PX) * STRIDE_PX, -(-inner[1] // STRIDE_PX) * STRIDE_PX
+    inner = min(inner[0], side[0]), min(inner[1], side[1])
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = image if inner == (height, width) else cv2.resize(image, inner[::-1], interpolation=interpolation)
+    canvas: ImageBGR = np.zeros((*side, 3), np.uint8)
+    canvas[: inner[0], : inner[1]] = small
+    return Fit(canvas, scale)

@@ -1,0 +1,68 @@
+"""Any embedding network in an ONNX file, described by its manifest entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from homeface.core.types import Detection, ImageBGR, ImageRGB
+from homeface.errors import ModelError
+from homeface.inference.alignment import align, template_named
+from homeface.inference.arrays import as_batch
+from homeface.inference.embedders import unit_rows
+from homeface.inference.manifest import ModelSpec
+from homeface.inference.runtimes.onnx import OnnxSession
+from homeface.inference.types import Vectors
+
+
+class OnnxEmbedder:
+    """Takes (input_px, input_px, 3) RGB crops; the network's one output is the vector."""
+
+    def __init__(self, spec: ModelSpec, session: OnnxSession) -> None:
+        self._spec = spec
+        self._session = session
+        self._template = template_named(spec.template)
+        side = session.fixed_side
+        if side is not None and side != (spec.input_px, spec.input_px):
+            raise ModelError(f"{spec.name} takes {side} pixels, but its entry says input_px {spec.input_px}.")
+        self.dimension = self._measure()
+
+    @property
+    def model_id(self) -> str:
+        """Name and alignment version."""
+        return self._spec.model_id
+
+    def align(self, image: ImageBGR, detection: Detection) -> ImageRGB:
+        """(input_px, input_px, 3) RGB."""
+        return align(image, detection, self._spec.input_px, self._template)
+
+    def embed(self, crops: Sequence[ImageRGB]) -> Vectors:
+        """(N, dimension) unit rows; a file exported for one picture is run once for each."""
+        if not crops:
+            return np.zeros((0, self.dimension), np.float32)
+        batch = as_batch(crops, swap=self._spec.colour != "rgb", mean=self._spec.mean, std=self._spec.std)
+        step = self._session.fixed_batch or len(batch)
+        rows = [self._forward(batch[start : start + step], step) for start in range(0, len(batch), step)]
+        return unit_rows(np.concatenate(rows))
+
+    def close(self) -> None:
+        """Free the network."""
+        self._session.close()
+
+    def _forward(self, part: Vectors, step: int) -> Vectors:
+        """Run up to ``step`` pictures, filled up to the batch size the file insists on."""
+        count = len(part)
+        if count < step:
+            part = np.concatenate([part, np.repeat(part[-1:], step - count, axis=0)])
+        output = self._session.run({self._session.input_names[0]: part})[self._session.output_names[0]]
+        return np.asarray(output, np.float32)[:count]
+
+    def _measure(self) -> int:
+        """Length of the vector, from a trial run: not every file declares it."""
+        side = self._spec.input_px
+        blank = np.zeros((self._session.fixed_batch or 1, 3, side, side), np.float32)
+        output = self._session.run({self._session.input_names[0]: blank})[self._session.output_names[0]]
+        if output.ndim != 2:
+            raise ModelError(f"{self._spec.name} gives {output.shape}, not one vector a picture.")
+        return int(output.shape[1])
