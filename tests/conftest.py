@@ -17,7 +17,7 @@ settings.register_profile("ci", deadline=None, derandomize=True, suppress_health
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 _REQUIRED = os.environ.get("HOMEFACE_TEST_REQUIRE", "")
-"""``all``: a test that misses something fails; ``peers``: only missing test data may skip; else anything may."""
+"""``all``: a test that misses something fails; ``peers``: only missing test data may skip; else any."""
 
 
 @pytest.fixture(autouse=True)
