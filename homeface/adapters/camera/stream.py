@@ -138,7 +138,7 @@ class PyAVSource:
                 if arrival > deadline:
                     break
             else:
-                waited = time.monotonic() - arrival
+                waited = max(waited, time.monotonic() - arrival)
             problem = self._ended(waited, arrival > deadline)
         except (av.FFmpegError, ValueError) as error:
             problem = camera_error(settings, error, time.monotonic() - arrival)
