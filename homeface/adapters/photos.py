@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
+import stat
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ PHOTO_MAX_PIXELS = 64_000_000
 """Above a phone's 50 megapixel mode; decoded this is 192 MB."""
 PHOTO_MAX_SIDE_PX = 3000
 """Larger pictures are made smaller: no face needs more, and detection takes time by the pixel."""
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP")
 
 _DAMAGE = (
     OSError,
@@ -92,15 +93,15 @@ def _read(source: Path | bytes, label: str) -> bytes:
         data = source
     else:
         try:
+            facts = source.stat()
+            if stat.S_ISDIR(facts.st_mode):
+                raise ImageError(f"{label} is a folder. Name the pictures in it, for example {label}/*.")
+            if not stat.S_ISREG(facts.st_mode):  # a pipe would block for ever
+                raise ImageError(f"{label} is not a file.")
+            if facts.st_size > PHOTO_MAX_BYTES:
+                raise ImageError(f"{label} has {facts.st_size / 1024**2:.0f} MB; {limit}")
             with source.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size > PHOTO_MAX_BYTES:
-                    raise ImageError(f"{label} has {size / 1024**2:.0f} MB; {limit}")
                 data = file.read(PHOTO_MAX_BYTES + 1)
-        except IsADirectoryError as error:
-            raise ImageError(
-                f"{label} is a folder. Name the pictures in it, for example {label}/*."
-            ) from error
         except FileNotFoundError as error:
             raise ImageError(f"There is no file {label}.") from error
         except OSError as error:
@@ -120,6 +121,8 @@ def _pillow() -> ModuleType:
 
     pillow_heif.register_heif_opener(thumbnails=False)
     Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of somebody's phone is no news
+    Image.init()
     return Image
 
 
@@ -129,7 +132,7 @@ def _opened(data: bytes, label: str) -> Iterator[Picture]:
 
     pillow = _pillow()
     try:
-        picture = pillow.open(io.BytesIO(data), formats=FORMATS)
+        picture = pillow.open(io.BytesIO(data), formats=[name for name in FORMATS if name in pillow.OPEN])
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{label} is not a picture homeface can read (JPEG, PNG, WebP or HEIC), or it is damaged."
