@@ -60,6 +60,10 @@ class Embedder(Protocol):
         """Name and alignment version: vectors of different ids must never be compared."""
 
     @property
+    def device(self) -> str:
+        """Where it runs: ``cpu``, ``cuda:0``."""
+
+    @property
     def dimension(self) -> int:
         """Length of a vector."""
 

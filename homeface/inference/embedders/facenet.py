@@ -47,6 +47,11 @@ class FaceNetEmbedder:
         """Name and alignment version."""
         return self._spec.model_id
 
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self._session.device
+
     def align(self, image: ImageBGR, detection: Detection) -> ImageRGB:
         """(160, 160, 3) RGB."""
         return align(image, detection, self._spec.input_px, self._template)
