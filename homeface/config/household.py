@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -21,7 +22,8 @@ from homeface.config.values import (
     setting,
 )
 
-_URL_SCHEMES = {"rtsp", "rtsps", "http", "https"}
+_URL_SCHEMES = {"rtsp", "rtsps", "http", "https", "rtmp", "rtmps"}
+_HWACCEL = re.compile(r"[a-z][a-z0-9]{1,20}(:[^\s:]{1,100})?")
 
 
 class Home(Section):
@@ -119,6 +121,16 @@ def _device(value: object) -> object:
     raise ValueError("the number of a USB camera (0, 1, ...) or its path (/dev/video0)")
 
 
+def _hwaccel(value: str | None) -> str | None:
+    if value is None or value == "none":
+        return None
+    if not _HWACCEL.fullmatch(value):
+        raise ValueError(
+            "none, or a decoder such as cuda, vaapi, qsv, drm, cuda:1 or vaapi:/dev/dri/renderD128"
+        )
+    return value
+
+
 class Camera(Section):
     """One camera. Exactly one of url, device, pipeline and file says where pictures come from."""
 
@@ -144,21 +156,21 @@ class Camera(Section):
         ge=0.1,
         le=60,
     )
-    hwaccel: Literal["none", "auto", "cuda", "vaapi", "qsv", "drm", "v4l2m2m"] = setting(
-        "Hardware decoder: none, auto, cuda (NVIDIA), vaapi (Intel, AMD), qsv (Intel), drm "
-        "or v4l2m2m (small boards).",
+    hwaccel: Annotated[str | None, AfterValidator(_hwaccel)] = setting(
+        "Hardware decoder: none, or one of FFmpeg's, such as cuda (NVIDIA), vaapi (Intel, AMD), qsv "
+        "(Intel) or drm; a device may follow: cuda:1, vaapi:/dev/dri/renderD128.",
         "none",
     )
     open_timeout_seconds: Annotated[float, Within("1s", "10s")] = setting(
         "How long connecting may take before the camera counts as unavailable; a duration with a unit, "
         "at most 10s.",
-        "8s",
+        "5s",
         key="open_timeout",
     )
     read_timeout_seconds: Annotated[float, Within("1s", "10s")] = setting(
         "How long a picture may be overdue before the camera counts as unavailable; a duration with a unit, "
         "at most 10s.",
-        "8s",
+        "5s",
         key="read_timeout",
     )
     enabled: bool = setting("false: this camera is left alone until it is enabled.", True)
