@@ -11,7 +11,7 @@ Migration: TypeAlias = tuple[str, ...]
 """SQL statements, run in one transaction."""
 
 _FIRST: Migration = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT",
     "CREATE TABLE subject (id TEXT PRIMARY KEY, created_at REAL NOT NULL) STRICT",
     # one table for names and aliases: no two people can ever answer to the same word
     """CREATE TABLE subject_name (
