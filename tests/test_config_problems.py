@@ -197,6 +197,8 @@ def test_a_broken_value_is_told_once(tmp_path: Path) -> None:
         ("a: \x00b\n", 1, "control character"),
         (b"rooms:\n  k: \xff\xfe\n", 2, "not UTF-8"),
         ("&a [*a]\n", 1, "refers to itself"),
+        ("&a {<<: *a}\n", 1, "refers to itself"),
+        ("x: &a {? [b] : c}\ny: {<<: *a}\n", 1, "as a key"),
         ("a: " + "[" * 3000 + "\n", None, "nested too deeply"),
         ("a: *hunter2\n", 1, "not valid YAML"),
         ("x: !!python/object/apply:os.system [hunter2]\n", 1, "unknown YAML tag"),
@@ -314,6 +316,18 @@ def test_problems_in_a_merged_mapping_have_the_line_of_the_key(tmp_path: Path) -
         (6, "cameras.one.transport"),
         (6, "cameras.two.transport"),
     ]
+
+
+def test_a_merged_value_that_is_written_anew_is_not_judged(tmp_path: Path) -> None:
+    text = GOOD.replace("  kitchen:\n    room", "  one: &one\n    password: ${A}\n    room")
+    text = text.replace("mqtt:", "  two:\n    <<: [*one]\n    password: x\n    username: y\nmqtt:")
+    found = problems(tmp_path, text)
+    assert {problem.key for problem in found} == {"cameras.one.password"}
+
+
+def test_merging_something_else(tmp_path: Path) -> None:
+    problem = only(tmp_path, GOOD.replace("    room:", "    <<: 5\n    room:"))
+    assert (problem.line, problem.key) == (6, "cameras.kitchen")
 
 
 # --- models

@@ -156,16 +156,12 @@ class _Builder:
         self._environ = environ
         self._secrets: dict[str, str] | None = None
         self._nodes = 0
+        self._merging = 0
 
     def build(self, node: yaml.Node, location: Location) -> object:
         """Build the value of a node; problems are noted and leave BROKEN."""
         self._document.lines.setdefault(location, node.start_mark.line + 1)
-        self._nodes += 1
-        if self._nodes > _MAX_NODES or len(location) > _MAX_DEPTH:
-            mark = ConfigProblem(
-                self._document.file, node.start_mark.line + 1, "", "is too large or refers to itself"
-            )
-            raise ConfigError([mark])
+        self._count(node, len(location))
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
@@ -173,6 +169,15 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, location)
         return self._unknown_tag(location)
+
+    def _count(self, node: yaml.Node, depth: int) -> None:
+        """Stop aliases that refer to themselves, or multiply."""
+        self._nodes += 1
+        if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
+            line = node.start_mark.line + 1
+            raise ConfigError(
+                [ConfigProblem(self._document.file, line, "", "is too large or refers to itself")]
+            )
 
     def _unknown_tag(self, location: Location) -> Broken:
         expected = "!secret NAME or !file PATH; put quotes around text that starts with !"
@@ -208,11 +213,15 @@ class _Builder:
         if not isinstance(node, yaml.MappingNode):
             self._document.complain(location, "<< expects an alias of a mapping", node.start_mark.line + 1)
             return
-        written = {str(key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)} & set(result)
-        keep = {place: self._document.lines.get(place) for place in ((*location, key) for key in written)}
-        for key, value in self._mapping(node, location).items():
-            result.setdefault(key, value)
-        self._document.lines.update({place: line for place, line in keep.items() if line is not None})
+        self._merging += 1
+        self._count(node, self._merging)
+        pairs = [
+            (key, value)
+            for key, value in node.value
+            if not (isinstance(key, yaml.ScalarNode) and key.value in result)
+        ]
+        result.update(self._mapping(yaml.MappingNode(node.tag, pairs, node.start_mark), location))
+        self._merging -= 1
 
     def _scalar(self, node: yaml.ScalarNode, location: Location) -> object:
         text = str(node.value)
