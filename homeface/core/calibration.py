@@ -1,0 +1,136 @@
+"""From a wished rate of false names to a policy, by figures measured once per embedding model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+from homeface.core.identification import Policy
+from homeface.errors import ModelError
+
+STRICTNESS: Mapping[str, float] = MappingProxyType(
+    {"relaxed": 1 / 100, "normal": 1 / 1000, "strict": 1 / 10000}
+)
+"""Words for the false names allowed per visit of a stranger."""
+
+Quantiles = tuple[tuple[float, float], ...]
+"""(rate, threshold) pairs, rates falling, thresholds rising."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured about one embedding model. Figures only: no face and no template is in it.
+
+    ``visit`` and ``single``: share of (stranger, subject) pairs whose score reaches the threshold,
+    for the mean face of a visit and for one look; ``support``: score that 1 % of strangers' looks reach
+    at one subject.
+    The other fields become those of ``Policy``. ``provenance`` says from what and when it was measured.
+    """
+
+    model_id: str
+    visit: Quantiles
+    single: Quantiles
+    support: float
+    margin: float = 0.08
+    few_templates_extra: tuple[float, ...] = ()
+    small_px: float = 16.0
+    small_extra: float = 0.0
+    infrared_extra: float = 0.0
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ModelError for tables that are empty or not monotone."""
+        for name, table in (("visit", self.visit), ("single", self.single)):
+            rates = [rate for rate, _ in table]
+            thresholds = [threshold for _, threshold in table]
+            if (
+                len(table) < 2
+                or sorted(rates, reverse=True) != rates
+                or len(set(rates)) != len(rates)
+                or sorted(thresholds) != thresholds
+                or not all(0 < rate <= 1 for rate in rates)
+            ):
+                raise ModelError(
+                    f"The calibration of {self.model_id} has no usable {name!r} table: it needs at least two "
+                    "pairs of a falling rate in (0, 1] and a rising threshold."
+                )
+
+
+def calibration_from(data: Mapping[str, Any]) -> Calibration:
+    """A calibration from its JSON form. Raises ModelError when figures are missing or malformed."""
+    try:
+        return Calibration(
+            model_id=str(data["model_id"]),
+            visit=_pairs(data["visit"]),
+            single=_pairs(data["single"]),
+            support=float(data["support"]),
+            margin=float(data["margin"]),
+            few_templates_extra=tuple(float(value) for value in data["few_templates_extra"]),
+            small_px=float(data["small_px"]),
+            small_extra=float(data["small_extra"]),
+            infrared_extra=float(data["infrared_extra"]),
+            provenance={str(key): str(value) for key, value in data["provenance"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"A calibration file is damaged ({error!r}): install homeface again.") from error
+
+
+def calibration_file(model_id: str) -> str:
+    """Name of the file in which the figures of a model are kept."""
+    return model_id.replace("/", "__") + ".json"
+
+
+def policy_for(
+    calibration: Calibration,
+    false_names_per_visit: float,
+    *,
+    subjects: int = 4,
+    min_votes: int = 3,
+) -> Policy:
+    """The policy that names at most that share of strangers' visits, with so many people in the gallery.
+
+    Each subject is one more chance for a false name: the rate is split between them (union bound).
+    Raises ValueError for a rate outside (0, 1) or fewer than one subject.
+    """
+    if not 0 < false_names_per_visit < 1:
+        raise ValueError(f"a rate of false names lies between 0 and 1, not {false_names_per_visit}")
+    if subjects < 1:
+        raise ValueError(f"a policy needs at least one subject, not {subjects}")
+    rate = false_names_per_visit / subjects
+    threshold = threshold_for(calibration.visit, rate)
+    return Policy(
+        threshold=threshold,
+        single_threshold=max(threshold, threshold_for(calibration.single, rate)),
+        margin=calibration.margin,
+        min_votes=min_votes,
+        support=min(calibration.support, threshold),
+        few_templates_extra=calibration.few_templates_extra,
+        small_px=calibration.small_px,
+        small_extra=calibration.small_extra,
+        infrared_extra=calibration.infrared_extra,
+    )
+
+
+def threshold_for(table: Sequence[tuple[float, float]], rate: float) -> float:
+    """Threshold of a rate: linear in the rate's logarithm; beyond the table's end along its last slope.
+
+    The tail of cosine scores falls faster than exponentially, so going on straight errs on the strict side.
+    A rate above the table's first one gets that one's threshold.
+    """
+    points = [(-math.log(r), threshold) for r, threshold in table]
+    wanted = -math.log(rate)
+    if wanted <= points[0][0]:
+        return points[0][1]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if wanted <= x1:
+            return y0 + (y1 - y0) * (wanted - x0) / (x1 - x0)
+    (x0, y0), (x1, y1) = points[-2:]
+    return min(1.0, y1 + (y1 - y0) / (x1 - x0) * (wanted - x1))
+
+
+def _pairs(rows: Sequence[Sequence[float]]) -> Quantiles:
+    return tuple((float(rate), float(threshold)) for rate, threshold in rows)
