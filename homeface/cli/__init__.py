@@ -1,0 +1,90 @@
+"""The command line. Each command's module is imported only when that command runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from homeface import __version__
+from homeface.errors import HomefaceError
+
+_COMMANDS = {
+    "demo": ("homeface.cli.demo", "See the main job on this machine, without a camera or a broker."),
+    "check": ("homeface.cli.running", "Look at config, cameras, broker, weights and device; change nothing."),
+    "run": ("homeface.cli.running", "Run the daemon (what the systemd service does)."),
+    "enrol": ("homeface.cli.people", "Enrol a person from photos."),
+    "people": ("homeface.cli.people", "List, show, rename, remove, export enrolled people."),
+    "identify": ("homeface.cli.people", "Who is in these pictures, and why not?"),
+    "replay": ("homeface.cli.replay", "Send recordings through the very same pipeline."),
+    "watch": ("homeface.cli.watch", "Watch a running homeface's messages and their latency."),
+    "models": ("homeface.cli.models", "List, fetch and verify model weights."),
+    "config": ("homeface.cli.config", "Check a configuration; print its JSON schema."),
+    "evaluate": ("homeface.cli.lab", "Measure recognition on a folder of identities (offline)."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports them when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Command names, in the order in which a new user meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command, or None when there is no such command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)  # noqa: S101 - a broken table is a bug, not an input
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands with their one-line help, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="homeface")
+def cli() -> None:
+    """homeface tells a home who is in which room.
+
+    It watches RTSP cameras, recognises the people you enrolled, says "unknown" when it is not sure,
+    and publishes presence per room over MQTT for Home Assistant. Nothing leaves the house.
+
+    \b
+    First steps:
+      homeface demo                            see it work, without any camera
+      cp config.example.yaml config.yaml       describe rooms, cameras and the broker
+      homeface check -c config.yaml            is everything reachable?
+      homeface enrol Ada photos/ada/*.jpg      enrol somebody (five photos are good)
+      homeface run -c config.yaml              go
+
+    \b
+    Exit codes: 0 done, 1 failed (the text says why), 2 wrong configuration or usage.
+    "homeface COMMAND --help" explains each command; most know --json.
+    """
+
+
+def run_cli(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; expected errors become one text on stderr."""
+    try:
+        result = cli.main(args=arguments, prog_name="homeface", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except HomefaceError as error:
+        click.secho(str(error), fg="red" if sys.stderr.isatty() else None, err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

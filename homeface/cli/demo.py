@@ -1,0 +1,166 @@
+"""``homeface demo``: see the main job without a camera or a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homeface.cli.options import print_table
+
+if TYPE_CHECKING:
+    from homeface.service.demo import Story, Tell
+
+_LIMIT_SECONDS = 100.0
+
+
+@click.command("demo")
+@click.option(
+    "--camera", metavar="URL|NUMBER", help="Use a real camera: rtsp://… or the number of a USB camera."
+)
+@click.option("--video", type=click.Path(path_type=Path), help="Use a recording as the camera.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is of kind summary.")
+@click.option("--seconds", default=_LIMIT_SECONDS, show_default=True, help="End at the latest after so long.")
+def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds: float) -> int:
+    """See homeface at work: no camera, no broker and no configuration needed.
+
+    A visitor (a public-domain portrait) walks through a drawn room and is unknown; the demo enrols that
+    visitor, who goes, comes back, and is named. Detection, recognition, database and MQTT are the real
+    ones; the broker is embedded and all lies in a temporary folder. Ends by itself within two minutes.
+    With --camera or --video you are the visitor: come, go away for some seconds, and come back.
+    """
+    if camera and video:
+        raise click.UsageError("Give --camera or --video, not both.")
+    import logging
+
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    with tempfile.TemporaryDirectory(prefix="homeface-demo-") as folder:
+        source = _source(camera, video, Path(folder), as_json)
+        tell = _tell_json if as_json else _tell_text
+        story = asyncio.run(_run(Path(folder), source, tell, seconds))
+    truth_known = not camera and not video
+    summary = story.summary(truth_known=truth_known)
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        _print_end(story, summary)
+    good = story.named and story.unknown and not story.wrong_names()
+    return 0 if good or not truth_known else 1
+
+
+def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool) -> dict[str, object]:
+    if camera:
+        return {"device": int(camera)} if camera.isdigit() else {"url": camera}
+    if video:
+        return {"file": str(video.absolute())}
+    from homeface.service.demo_clip import write_clip
+
+    if not as_json:
+        click.echo("Drawing the demo's recording …")
+    clip = folder / "clip.mp4"
+    write_clip(clip)
+    return {"file": str(clip)}
+
+
+async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: float) -> Story:
+    from homeface.cli.progress import fetch_with_progress
+    from homeface.inference.engine import Engine
+    from homeface.service import wiring
+    from homeface.service.demo import Demo, RememberingEngine, demo_config, embedded_broker
+    from homeface.service.life import Life
+    from homeface.service.session import open_store
+
+    for spec in wiring.wanted_models(None):
+        fetch_with_progress(spec, wiring.model_folders(None, os.environ))
+    async with embedded_broker() as port:
+        config = demo_config(folder, source, port, os.environ)
+        store = open_store(config)
+        engine = Engine(wiring.engine_settings(config, os.environ))
+        await engine.start()
+        try:
+            remembering = RememberingEngine(engine)
+            life = Life(config, remembering, store)
+            await life.begin()
+            tell(
+                {
+                    "kind": "start",
+                    "device": engine.device,
+                    "model": engine.model_id,
+                    "camera": source.get("url", ""),
+                }
+            )
+            return await Demo(life, remembering, tell).run(seconds)
+        finally:
+            await engine.aclose()
+            store.close()
+
+
+def _tell_json(thing: Mapping[str, object]) -> None:
+    click.echo(json.dumps(thing, ensure_ascii=False))
+
+
+def _tell_text(thing: Mapping[str, object]) -> None:
+    match thing["kind"]:
+        case "start":
+            click.echo(f"Models run on {thing['device']} ({thing['model']}). The camera starts.\n")
+        case "visit":
+            click.echo(f"{thing['at']:>6} s  living room: {_answer(thing)}")
+        case "event":
+            person = thing["person"] or "somebody unknown"
+            click.secho(
+                f"{thing['at']:>6} s  MQTT event: {person} {_VERBS.get(str(thing['event']), thing['event'])} "
+                f"(heard {thing['latency_ms']} ms after the picture)",
+                bold=True,
+            )
+        case "enrolment":
+            click.secho(
+                f"{thing['at']:>6} s  → enrolled {thing['name']} from {thing['accepted']} faces", fg="green"
+            )
+        case _:
+            click.echo(str(thing.get("text", thing)))
+
+
+_VERBS = {"arrived": "arrived", "left": "left", "unknown": "is here", "seen_again": "was seen again"}
+
+
+def _answer(thing: Mapping[str, object]) -> str:
+    score = "" if thing["score"] is None else f", best score {thing['score']}"
+    margin = "" if thing["margin"] is None else f", margin {thing['margin']}"
+    reasons = ", ".join(str(reason) for reason in thing["reasons"])  # type: ignore[attr-defined]
+    why = f" ({reasons})" if reasons else ""
+    who = {"undecided": "somebody, not decided yet", "unknown": "unknown"}.get(
+        str(thing["answer"]), str(thing["person"])
+    )
+    verb = "the visit ended as" if thing["ended"] else "sees"
+    return (
+        f"{verb} {who}{why}{score}{margin}, {thing['votes']} faces, "
+        f"{thing['age_ms']} ms old, {thing['frames']} frames looked at, {thing['dropped']} dropped"
+    )
+
+
+def _print_end(story: Story, summary: Mapping[str, object]) -> None:
+    topics: dict[str, tuple[bytes, bool]] = {}
+    counts: Counter[str] = Counter()
+    for topic, payload, retained in story.messages:
+        counts[topic] += 1
+        topics[topic] = (payload, retained)
+    rows = [
+        (topic, counts[topic], topics[topic][0].decode(errors="replace")[:90]) for topic in sorted(topics)
+    ]
+    click.echo()
+    print_table(
+        ("topic", "messages", "last payload"), rows, title="What a broker got (last payload of each topic)"
+    )
+    latency = summary["latency_ms"]
+    wrong = "not known for your own camera" if summary["wrong_names"] is None else summary["wrong_names"]
+    click.echo(
+        f"{summary['named_visits']} visits named, {summary['unknown_visits']} unknown, wrong names: {wrong}; "
+        f"{summary['mqtt_messages']} MQTT messages, picture to message: {latency}"
+    )

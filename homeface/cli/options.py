@@ -1,0 +1,86 @@
+"""What the commands share: options, where the config is looked for, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from homeface.errors import ConfigError, ConfigProblem
+
+if TYPE_CHECKING:
+    from homeface.config import Config
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+DEFAULT_CONFIGS = (Path("config.yaml"), Path("/etc/homeface/config.yaml"))
+
+
+def config_option(command: _Command) -> _Command:
+    """``-c/--config``: by default HOMEFACE_CONFIG, ./config.yaml or /etc/homeface/config.yaml."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        envvar="HOMEFACE_CONFIG",
+        show_envvar=True,
+        help="Configuration file. Without it: ./config.yaml, then /etc/homeface/config.yaml.",
+    )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """``--json``: output for scripts."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+def config_path_or_default(path: Path | None) -> Path | None:
+    """The given path, else the first default that exists, else None."""
+    if path is not None:
+        return path
+    return next((candidate for candidate in DEFAULT_CONFIGS if candidate.is_file()), None)
+
+
+def read_config(path: Path | None) -> Config:
+    """Load the configuration. Raises ``ConfigError`` when there is none or it is wrong."""
+    from homeface import config
+
+    found = config_path_or_default(path)
+    if found is None:
+        places = " or ".join(str(candidate) for candidate in DEFAULT_CONFIGS)
+        raise ConfigError(
+            [
+                ConfigProblem(
+                    places,
+                    None,
+                    "",
+                    "there is no configuration; copy config.example.yaml and name it with -c",
+                )
+            ]
+        )
+    return config.load(found, os.environ)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """A table on stdout; plain text when stdout is not a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*("–" if cell is None else str(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, highlight=False).print(table)

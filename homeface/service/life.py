@@ -1,0 +1,199 @@
+"""Everything that lives between two configurations: house, hub, broker link, cameras, and their tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING
+
+from homeface.adapters.camera import CameraStats
+from homeface.adapters.homeassistant import CameraFigures, HubFigures
+from homeface.adapters.mqtt import MqttLink
+from homeface.adapters.store import Store
+from homeface.adapters.web.health import HealthReport, HealthServer
+from homeface.config import Config
+from homeface.core.motion import MotionGate
+from homeface.core.presence import House
+from homeface.core.tracking import Tracker
+from homeface.errors import GalleryError, StoreError
+from homeface.service import wiring
+from homeface.service.hub import Hub
+from homeface.service.inbox import Inbox
+from homeface.service.pipeline import FaceEngine, Pipeline, Recognition
+from homeface.service.publisher import Publisher
+from homeface.service.recognition import recognition_of
+from homeface.service.watch import CameraWatch
+
+if TYPE_CHECKING:
+    from homeface.core.gallery import Subject
+
+_LOG = logging.getLogger(__name__)
+_GALLERY_INTERVAL_SECONDS = 1.0
+_DIAGNOSTICS_INTERVAL_SECONDS = 10.0
+_PURGE_INTERVAL_SECONDS = 3600.0
+
+
+class Diagnostics:
+    """Figures that are told at intervals only: each change is a row in somebody's database."""
+
+    def __init__(self) -> None:
+        self._analysed: dict[str, int] = {}
+        self._fps: dict[str, float] = {}
+        self._dropped: dict[str, int] = {}
+
+    def measure(self, stats: Mapping[str, CameraStats], seconds: float) -> None:
+        """Take the figures of the last ``seconds``."""
+        for name, figures in stats.items():
+            self._fps[name] = max(0, figures.analysed - self._analysed.get(name, 0)) / seconds
+            self._analysed[name] = figures.analysed
+            self._dropped[name] = figures.dropped
+
+    def of(self, name: str) -> tuple[float, int]:
+        """Analysed frames a second, and frames dropped so far."""
+        return self._fps.get(name, 0.0), self._dropped.get(name, 0)
+
+
+class Life:
+    """Built from one configuration; ``jobs`` are the tasks to run, ``close`` says goodbye."""
+
+    def __init__(self, config: Config, engine: FaceEngine, store: Store) -> None:
+        self.config = config
+        self.engine = engine
+        self.store = store
+        self.link = MqttLink(wiring.mqtt_settings(config), config.home.node_id)
+        self.publisher = Publisher(config, self.link, self._figures)
+        house = House(wiring.room_policies(config), wiring.presence_policy(config))
+        self.hub = Hub(house, store, self.publisher, time.time)
+        self.watches: dict[str, CameraWatch] = {}
+        self.recognition: Recognition | None = None
+        self._inbox: Inbox | None = None
+        self._gallery_version = -1
+        self._diagnostics = Diagnostics()
+
+    async def begin(self) -> None:
+        """Restore the last state, load the gallery, build the cameras. Raises ``StoreError``."""
+        await self.hub.restore()
+        await self._load_gallery()
+        assert self.recognition is not None  # noqa: S101 - set by _load_gallery
+        prefix = uuid.uuid4().hex[:8]
+        for slug, camera in wiring.enabled_cameras(self.config).items():
+            pipeline = Pipeline(
+                camera=slug,
+                room=camera.room,
+                engine=self.engine,
+                tracker=Tracker(slug, camera.room, visit_prefix=prefix),
+                motion=MotionGate(),
+                recognition=self.recognition,
+            )
+            self.watches[slug] = CameraWatch(wiring.camera_settings(slug, camera), pipeline, self.hub)
+        self._inbox = Inbox(self.config, self.link, self.hub, self.watches, lambda: self.publisher.view)
+
+    def jobs(self) -> list[tuple[str, Coroutine[object, object, None]]]:
+        """The tasks of this life, each with its name, the broker link first."""
+        assert self._inbox is not None  # noqa: S101 - ``begin`` comes first
+        return [
+            ("mqtt", self.link.run()),
+            ("clock", self.hub.keep_time()),
+            ("inbox", self._inbox.run()),
+            ("clean-up", self.publisher.clean_up()),
+            ("greeter", self.publisher.greet_newborns()),
+            ("gallery", self._follow_gallery()),
+            ("diagnostics", self._diagnose()),
+            ("purge", self._purge()),
+            ("health", self._serve_health()),
+            *((f"camera {slug}", watch.run()) for slug, watch in self.watches.items()),
+        ]
+
+    async def close(self) -> None:
+        """Keep the state and leave the broker politely; the camera tasks have ended before."""
+        await self.hub.save()
+        await self.link.aclose()
+
+    def one_line(self) -> str:
+        """For ``systemctl status``."""
+        available = sum(watch.status.available for watch in self.watches.values())
+        broker = "connected" if self.link.connected else "not connected"
+        return f"{available} of {len(self.watches)} cameras, broker {broker}"
+
+    def health(self) -> HealthReport:
+        """Ready: every camera and the broker are there. Names no people."""
+        details = {"broker": "connected" if self.link.connected else str(self.link.error or "connecting")}
+        for slug, watch in self.watches.items():
+            details[f"camera {slug}"] = "pictures come" if watch.status.available else watch.status.reason
+        ready = self.link.connected and all(watch.status.available for watch in self.watches.values())
+        return HealthReport(ready=ready, healthy=True, details=details)
+
+    async def _serve_health(self) -> None:
+        if not self.config.web.enabled:
+            return
+        server = HealthServer(self.health, self.config.web.host, self.config.web.port)
+        await server.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await server.aclose()
+
+    async def _follow_gallery(self) -> None:
+        """Notice what other processes (``homeface enrol``) change in the store."""
+        while True:
+            await asyncio.sleep(_GALLERY_INTERVAL_SECONDS)
+            try:
+                await self._load_gallery()
+            except (StoreError, GalleryError) as error:
+                _LOG.warning("The gallery cannot be read (%s); the one in memory stays in use.", error)
+                await asyncio.sleep(_PURGE_INTERVAL_SECONDS / 60)
+
+    async def _load_gallery(self) -> None:
+        version = await asyncio.to_thread(self.store.gallery_version)
+        if version == self._gallery_version:
+            return
+        subjects: list[Subject] = await asyncio.to_thread(self.store.subjects)
+        gallery = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
+        self._gallery_version = version
+        self.recognition = recognition_of(gallery, self.config)
+        if gallery.mismatched:
+            _LOG.warning(
+                "%d templates are of another model than %s and not used: run homeface people reembed.",
+                len(gallery.mismatched),
+                self.engine.model_id,
+            )
+        self.publisher.set_subjects(subjects)
+        await self.hub.set_subjects([subject.subject_id for subject in subjects])
+        for watch in self.watches.values():
+            await watch.learn(self.recognition)
+        _LOG.info("The gallery has %d people with %d templates.", len(subjects), len(gallery.templates))
+
+    async def _diagnose(self) -> None:
+        while True:
+            await asyncio.sleep(_DIAGNOSTICS_INTERVAL_SECONDS)
+            stats = {slug: watch.stats for slug, watch in self.watches.items()}
+            self._diagnostics.measure(stats, _DIAGNOSTICS_INTERVAL_SECONDS)
+            self.publisher.publish_states()
+
+    def _figures(self) -> tuple[Mapping[str, CameraFigures], HubFigures]:
+        cameras = {
+            slug: CameraFigures(
+                online=watch.status.available,
+                recognition=not watch.paused,
+                analysed_fps=self._diagnostics.of(slug)[0],
+                dropped=self._diagnostics.of(slug)[1],
+                last_error="" if watch.status.available else watch.status.reason,
+            )
+            for slug, watch in self.watches.items()
+        }
+        recognition = not self.watches or not all(watch.paused for watch in self.watches.values())
+        return cameras, HubFigures(recognition, self.link.stats.events_dropped)
+
+    async def _purge(self) -> None:
+        while True:
+            try:
+                limit = time.time() - self.config.storage.retention_seconds
+                removed = await asyncio.to_thread(self.store.purge, limit)
+                if removed:
+                    _LOG.info("Forgot %d visits older than the retention.", removed)
+            except StoreError as error:
+                _LOG.warning("%s", error)
+            await asyncio.sleep(_PURGE_INTERVAL_SECONDS)

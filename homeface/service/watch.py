@@ -1,0 +1,100 @@
+"""One camera in the daemon: its thread's newest frames through the pipeline into the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from homeface.adapters.camera import Camera, CameraSettings, CameraStats, CameraStatus
+from homeface.service.hub import Hub
+from homeface.service.pipeline import Pipeline, Recognition
+
+_LOG = logging.getLogger(__name__)
+
+
+class CameraWatch:
+    """Supervises one camera: frames in, sightings out; tells the hub when the camera comes and goes."""
+
+    def __init__(self, settings: CameraSettings, pipeline: Pipeline, hub: Hub) -> None:
+        self.name = settings.name
+        self.room = pipeline.room
+        self.pipeline = pipeline
+        self.status = CameraStatus(False, "not connected yet", 0.0)
+        self._hub = hub
+        self._camera = Camera(settings, self._on_status)
+        self._status_changed = asyncio.Event()
+        self._resumed = asyncio.Event()
+        if settings.name not in hub.paused:
+            self._resumed.set()
+        self._walking = asyncio.Lock()
+
+    @property
+    def paused(self) -> bool:
+        """True while recognition is switched off for privacy."""
+        return not self._resumed.is_set()
+
+    @property
+    def stats(self) -> CameraStats:
+        """Counters of the reader."""
+        return self._camera.stats
+
+    async def run(self) -> None:
+        """For ever. Cancel to stop; the reader thread is ended then."""
+        await self._hub.set_camera(self.name, self.room, False)
+        if self.paused:
+            await self._hub.set_paused(self.name, self.room, True)
+        self._camera.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tell_status(), name=f"status {self.name}")
+                tasks.create_task(self._walk(), name=f"walk {self.name}")
+        finally:
+            await self._camera.stop()
+
+    async def set_paused(self, paused: bool) -> None:
+        """Switch recognition off or on; off forgets at once what this camera saw."""
+        if paused == self.paused:
+            return
+        if paused:
+            self._resumed.clear()
+            async with self._walking:
+                self.pipeline.flush()
+        else:
+            self._camera.take()  # what waited in the slot was seen while nobody should look
+            self._resumed.set()
+        _LOG.info("Camera %s: recognition switched %s.", self.name, "off" if paused else "on")
+        await self._hub.set_paused(self.name, self.room, paused)
+
+    async def learn(self, recognition: Recognition) -> None:
+        """Use another gallery or policy from the next frame on."""
+        async with self._walking:
+            self.pipeline.learn(recognition)
+
+    async def _walk(self) -> None:
+        while True:
+            await self._resumed.wait()
+            if not await self._camera.ready():
+                return  # a recording that is over
+            async with self.pipeline.engine.turn(), self._walking:
+                frame = await asyncio.to_thread(self._camera.take)
+                if frame is None:
+                    continue
+                sightings = await self.pipeline.process(frame)
+                if not self._resumed.is_set():
+                    continue
+            await self._hub.observe(sightings)
+
+    def _on_status(self, status: CameraStatus) -> None:
+        self.status = status
+        self._status_changed.set()
+
+    async def _tell_status(self) -> None:
+        while True:
+            await self._status_changed.wait()
+            self._status_changed.clear()
+            status = self.status
+            if not status.available:
+                async with self._walking:
+                    ended = self.pipeline.flush()
+                await self._hub.observe(ended)
+            await self._hub.set_camera(self.name, self.room, status.available)

@@ -1,0 +1,169 @@
+"""From the configuration to the plain values each part takes. The only place that knows both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeface.config import Camera as CameraConfig
+from homeface.config import Config, default_model_folders
+from homeface.core.presence import PresencePolicy, RoomPolicy
+
+if TYPE_CHECKING:
+    from homeface.adapters.camera import CameraSettings
+    from homeface.adapters.mqtt import MqttSettings
+    from homeface.inference.engine import EngineSettings
+    from homeface.inference.weights import ModelSpec
+
+DATABASE_NAME = "homeface.db"
+
+
+def model_folders(config: Config | None, environ: Mapping[str, str]) -> list[Path]:
+    """Where weights are looked for, in order."""
+    return default_model_folders(None if config is None else config.models_dir, environ)
+
+
+def custom_models(config: Config | None) -> tuple[ModelSpec, ...]:
+    """The ONNX models that the configuration adds. Raises ``ModelError``."""
+    from homeface.inference.weights import Artefact, Family, ModelSpec, custom_model
+
+    return tuple(
+        custom_model(
+            ModelSpec(
+                name=model.name,
+                family=Family(model.family),
+                licence=model.licence,
+                artefacts=(Artefact(model.file, model.sha256, model.url),),
+                input_px=model.input_px,
+                colour=model.colour,
+                mean=model.mean,
+                std=model.std,
+                template=model.template or "",
+            )
+        )
+        for model in (config.models if config is not None else ())
+    )
+
+
+def known_models(config: Config | None) -> list[ModelSpec]:
+    """All models that can be named: the configuration's first, then the built-in ones."""
+    from homeface.inference.weights import MANIFEST
+
+    return [*custom_models(config), *MANIFEST]
+
+
+def wanted_models(config: Config | None) -> list[ModelSpec]:
+    """Detector and embedder of the configuration, or the default ones. Raises ``ModelError``."""
+    from homeface.inference.engine import EngineSettings
+    from homeface.inference.weights import Kind, find_spec
+
+    extra = custom_models(config)
+    default = EngineSettings()
+    detector = default.detector if config is None else config.recognition.detector
+    embedder = default.embedder if config is None else config.recognition.embedder
+    return [find_spec(detector, Kind.DETECTOR, extra), find_spec(embedder, Kind.EMBEDDER, extra)]
+
+
+def engine_settings(config: Config, environ: Mapping[str, str]) -> EngineSettings:
+    """What the device runs. Raises ``ModelError`` for a broken model entry."""
+    from homeface.inference.engine import EngineSettings
+
+    recognition = config.recognition
+    return EngineSettings(
+        detector=recognition.detector,
+        embedder=recognition.embedder,
+        device=recognition.device,
+        folders=tuple(model_folders(config, environ)),
+        min_face_px=recognition.min_face_px,
+        threads=recognition.threads,
+        models=custom_models(config),
+    )
+
+
+def database_path(config: Config) -> Path:
+    """Where the gallery and the log of sightings lie."""
+    return config.storage.folder / DATABASE_NAME
+
+
+def camera_settings(slug: str, camera: CameraConfig, *, loop: bool = False) -> CameraSettings:
+    """One camera, in the reader's words."""
+    from homeface.adapters.camera import CameraSettings
+
+    url = None if camera.url is None else camera.url.get_secret_value()
+    return CameraSettings(
+        name=slug,
+        url=url or (str(camera.file) if camera.file is not None else None),
+        device=camera.device,
+        pipeline=None if camera.pipeline is None else camera.pipeline.get_secret_value(),
+        username=None if camera.username is None else camera.username.get_secret_value(),
+        password=None if camera.password is None else camera.password.get_secret_value(),
+        transport=camera.transport,
+        analysis_fps=camera.analysis_fps,
+        hwaccel=None if camera.hwaccel == "none" else camera.hwaccel,
+        loop=loop,
+        open_timeout_seconds=camera.open_timeout_seconds,
+        read_timeout_seconds=camera.read_timeout_seconds,
+    )
+
+
+def enabled_cameras(config: Config) -> dict[str, CameraConfig]:
+    """The cameras that are to be watched."""
+    return {slug: camera for slug, camera in config.cameras.items() if camera.enabled}
+
+
+def room_policies(config: Config) -> dict[str, RoomPolicy]:
+    """Timings of each room: its own, else the house's."""
+    presence = config.presence
+    return {
+        slug: RoomPolicy(
+            room=slug,
+            hold_seconds=presence.hold_seconds if room.hold_seconds is None else room.hold_seconds,
+            leave_seconds=room.leave_seconds,
+            exit_room=room.exit_room,
+            sensor_release_seconds=(
+                presence.sensor_release_seconds
+                if room.sensor_release_seconds is None
+                else room.sensor_release_seconds
+            ),
+        )
+        for slug, room in config.rooms.items()
+    }
+
+
+def presence_policy(config: Config) -> PresencePolicy:
+    """Timings of the house."""
+    presence = config.presence
+    return PresencePolicy(
+        away_seconds=presence.away_after_seconds,
+        exit_leave_seconds=presence.exit_leave_seconds,
+        move_hysteresis_seconds=presence.move_hysteresis_seconds,
+        event_cooldown_seconds=presence.event_cooldown_seconds,
+        max_sensor_hold_seconds=presence.max_sensor_hold_seconds,
+        max_blind_hold_seconds=presence.max_blind_hold_seconds,
+        min_unknown_votes=presence.min_unknown_votes,
+    )
+
+
+def mqtt_settings(config: Config) -> MqttSettings:
+    """How to speak to the broker."""
+    from homeface.adapters.mqtt import MqttSettings, MqttTls
+
+    mqtt = config.mqtt
+    tls = None
+    if mqtt.tls is not None:
+        files = {name: getattr(mqtt.tls, name) for name in ("ca", "cert", "key")}
+        paths = {name: None if path is None else str(path) for name, path in files.items()}
+        tls = MqttTls(**paths, insecure=mqtt.tls.insecure)
+    return MqttSettings(
+        host=mqtt.host,
+        port=mqtt.port_number,
+        username=None if mqtt.username is None else mqtt.username.get_secret_value(),
+        password=None if mqtt.password is None else mqtt.password.get_secret_value(),
+        tls=tls,
+        version=mqtt.version,
+        client_id=mqtt.client_id or "",
+        keepalive_seconds=int(mqtt.keepalive_seconds),
+        base_topic=mqtt.base_topic,
+        max_event_age_seconds=mqtt.max_event_age_seconds,
+    )
