@@ -105,7 +105,7 @@ class MqttLink:
         self._running = False
         self._connected = False
         self._deadline: asyncio.Timeout | None = None
-        self._outages = Outages(settings.address, self.client_id, clock)
+        self._outages = Outages(settings.address, self.client_id)
         self._short_sessions = 0
 
     @property

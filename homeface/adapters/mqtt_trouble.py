@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from homeface.adapters.mqtt_connection import MqttSettings
+from homeface.adapters.telemetry import OutageLog
 from homeface.errors import BrokerError
 
 LOGGER = logging.getLogger(__name__)
@@ -96,39 +96,32 @@ def most_telling(group: BaseExceptionGroup[Exception]) -> BaseException:
 
 
 class Outages:
-    """Logs a warning once per outage and cause, debug while it lasts, info when it ends."""
+    """Logs an outage once, and once more when it turns out that a person has to act."""
 
-    def __init__(self, address: str, client_id: str, clock: Callable[[], float]) -> None:
+    def __init__(self, address: str, client_id: str) -> None:
         self.error: BrokerError | None = None
-        self._address = address
         self._client_id = client_id
-        self._clock = clock
-        self._since: float | None = None
+        self._log = OutageLog(LOGGER, f"MQTT broker {address}")
         self._complained: set[str] = set()
 
     def failed(self, failure: Failure, short_sessions: int) -> None:
         """There is no connection. ``short_sessions``: how many in a row ended right after their start."""
-        text = failure.text
-        if short_sessions >= _SHORT_SESSIONS_TOLD and not failure.slow:
+        text, serious = failure.text, failure.slow
+        if short_sessions >= _SHORT_SESSIONS_TOLD and not serious:
+            serious = True
             text += (
                 " This happens again and again right after connecting: is another client using the id "
                 f"{self._client_id!r}?"
             )
-        told = self.error is not None and str(self.error) == text
+        if serious and self._log.lasting and str(self.error) != text:
+            LOGGER.warning("%s", text)
         self.error = BrokerError(text)
-        if self._since is None:
-            self._since = self._clock()
-        LOGGER.log(logging.DEBUG if told else logging.WARNING, "%s Trying again for ever.", text)
+        self._log.failed(text)
 
     def connected(self) -> None:
         """The broker is there and has everything."""
         self.error = None
-        if self._since is None:
-            LOGGER.info("Connected to the MQTT broker %s", self._address)
-        else:
-            away = self._clock() - self._since
-            LOGGER.info("Connected to the MQTT broker %s again after %.0f s", self._address, away)
-        self._since = None
+        self._log.worked()
 
     def complain(self, topic: str, text: str, detail: object) -> None:
         """Log a warning once per topic, for a bounded number of topics."""
