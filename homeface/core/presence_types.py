@@ -5,9 +5,14 @@ Times are wall-clock seconds since the epoch, durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from typing import TypeGuard, TypeVar
+
+_VERSION = 1
+_MAX_COUNT = 1000
 
 
 class EventKind(StrEnum):
@@ -148,6 +153,9 @@ class PersonState:
     camera: str | None = None
 
 
+_State = TypeVar("_State", RoomState, PersonState)
+
+
 @dataclass(frozen=True, slots=True)
 class HouseState:
     """Everything presence knows, at time ``at``. Plain data: ``to_json``/``from_json`` round-trip."""
@@ -158,9 +166,53 @@ class HouseState:
 
     def to_json(self) -> dict[str, object]:
         """A dict of JSON types with a ``version``."""
-        raise NotImplementedError
+        return {
+            "version": _VERSION,
+            "at": self.at,
+            "rooms": [asdict(room) for room in self.rooms.values()],
+            "people": [asdict(person) for person in self.people.values()],
+        }
 
     @classmethod
     def from_json(cls, data: object) -> HouseState:
         """Read what ``to_json`` wrote. Raises ValueError when ``data`` is something else."""
-        raise NotImplementedError
+        if not isinstance(data, dict) or data.get("version") != _VERSION:
+            raise ValueError(f"the stored presence is not of version {_VERSION}")
+        at, rooms, people = data.get("at"), data.get("rooms"), data.get("people")
+        if not _is_number(at) or not isinstance(rooms, list) or not isinstance(people, list):
+            raise ValueError("the stored presence needs a time, a list of rooms and a list of people")
+        room_states = [_read(RoomState, entry) for entry in rooms]
+        person_states = [_read(PersonState, entry) for entry in people]
+        return cls(
+            rooms={state.room: state for state in room_states},
+            people={state.subject_id: state for state in person_states},
+            at=float(at),
+        )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "str | None": lambda value: value is None or isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT,
+    "float": _is_number,
+    "float | None": lambda value: value is None or _is_number(value),
+    "tuple[str, ...]": lambda value: (
+        isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    ),
+}
+
+
+def _read(kind: type[_State], data: object) -> _State:
+    """A ``kind`` from the dict that ``asdict`` made of it. Raises ValueError."""
+    expected = {field.name: str(field.type) for field in fields(kind)}
+    if not isinstance(data, dict) or data.keys() != expected.keys():
+        raise ValueError(f"a stored {kind.__name__} must have the keys {', '.join(expected)}")
+    for name, annotation in expected.items():
+        if not _CHECKS[annotation](data[name]):
+            raise ValueError(f"stored {kind.__name__}: {name} must be {annotation}, not {data[name]!r}")
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})
