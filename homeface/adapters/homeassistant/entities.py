@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -44,13 +45,13 @@ class Entity:
 
 def room_state(moment: Moment, room_id: str) -> RoomState:
     """The room's state; unavailable while nothing is known."""
-    nothing = RoomState(room_id, False, False, 0, (), 0, moment.state.at, None)
+    nothing = RoomState(room_id, False, False, 0, (), 0, math.nan, None)
     return moment.state.rooms.get(room_id, nothing)
 
 
 def person_state(moment: Moment, subject_id: str) -> PersonState:
     """The person's state; not home while nothing is known."""
-    return moment.state.people.get(subject_id) or PersonState(subject_id, None, False, moment.state.at)
+    return moment.state.people.get(subject_id) or PersonState(subject_id, None, False, math.nan)
 
 
 def room_option(room_id: str) -> str:
