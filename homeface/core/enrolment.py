@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homeface.core.calibration import Calibration, threshold_for
 from homeface.core.gallery import Gallery
 from homeface.core.quality import ENROLMENT_LIMITS, QualityLimits, judge
 from homeface.core.types import Face, Quality, Reason, Vector
@@ -26,6 +27,7 @@ from homeface.errors import (
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
+_STRANGERS_STOPPED = 0.003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,15 @@ class EnrolmentPolicy:
     agreement: float = 0.40
     another: float = 0.55
     allow_lookalikes: bool = False
+
+
+def policy_for_enrolment(calibration: Calibration, *, allow_lookalikes: bool = False) -> EnrolmentPolicy:
+    """The limits for another model than FaceNet: those that the same share of strangers reaches."""
+    return EnrolmentPolicy(
+        agreement=calibration.support,
+        another=max(calibration.support, threshold_for(calibration.single, _STRANGERS_STOPPED)),
+        allow_lookalikes=allow_lookalikes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,16 @@ class FaceAnswer:
 class Enrolment:
     """Teaches homeface people. One enrolment at a time: two would not see each other's photos."""
 
-    def __init__(self, engine: FaceEngine, store: Store, policy: EnrolmentPolicy | None = None) -> None:
+    def __init__(
+        self,
+        engine: FaceEngine,
+        store: Store,
+        policy: EnrolmentPolicy | None = None,
+        *,
+        keep_crops: bool = True,
+    ) -> None:
+        """``keep_crops`` False stores no picture; ``reembed`` can then not make templates anew."""
+        self._keep_crops = keep_crops
         self._engine = engine
         self._store = store
         self._policy = policy or EnrolmentPolicy()
@@ -142,7 +151,7 @@ class Enrolment:
         except EnrolmentError as error:
             return refused(error)
         (embedding,) = await self._engine.embed([face.crop])
-        crop = await asyncio.to_thread(cut_crop, image, face.detection)
+        crop = await asyncio.to_thread(cut_crop, image, face.detection) if self._keep_crops else None
         return NewTemplate(embedding.vector, embedding.model_id, quality, crop)
 
     async def _conclude(

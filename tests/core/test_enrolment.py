@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeface.core.calibration import Calibration
 from homeface.core.enrolment import (
     ACCEPTED,
     DUPLICATE,
@@ -14,6 +15,7 @@ from homeface.core.enrolment import (
     choose_face,
     examine,
     in_words,
+    policy_for_enrolment,
 )
 from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.types import Box, Detection, Face, Quality, Reason, Vector
@@ -121,6 +123,14 @@ class TestChooseFace:
         text = in_words([Reason.TOO_SMALL, Reason.CUT_OFF])
         assert text.startswith("The face is too small")
         assert text.endswith("edge of the picture.")
+
+
+def test_the_limits_of_another_model_come_from_its_calibration() -> None:
+    table = ((0.1, 0.2), (0.01, 0.3), (0.001, 0.4))
+    policy = policy_for_enrolment(Calibration("x/1", table, table, support=0.3), allow_lookalikes=True)
+    assert policy.agreement == 0.3
+    assert 0.3 < policy.another < 0.4
+    assert policy.allow_lookalikes
 
 
 class TestNewPerson:

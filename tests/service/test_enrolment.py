@@ -148,6 +148,12 @@ async def test_without_a_good_photo_nobody_is_created(engine: FakeEngine, store:
     assert await to_thread(store.subjects) == []
 
 
+async def test_no_picture_is_kept_where_none_is_wanted(engine: FakeEngine, store: Store) -> None:
+    await Enrolment(engine, store, keep_crops=False).enrol("Mum", photos_of(MUM))
+    counts = await to_thread(store.counts)
+    assert (counts.templates, counts.crops) == (3, 0)
+
+
 async def test_more_photos_of_a_known_person(engine: FakeEngine, store: Store) -> None:
     enrolment = Enrolment(engine, store)
     first = await enrolment.enrol("Mum", photos_of(MUM))
