@@ -41,6 +41,7 @@ def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds:
     import logging
 
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # it calls a client that looks in and goes an error
     with tempfile.TemporaryDirectory(prefix="homeface-demo-") as folder:
         source = _source(camera, video, Path(folder), as_json)
         tell = _tell_json if as_json else _tell_text

@@ -14,7 +14,7 @@ import click
 from homeface.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
-    from homeface.config import Config
+    from homeface.config import Config, KnownModels
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -63,7 +63,15 @@ def read_config(path: Path | None) -> Config:
                 )
             ]
         )
-    return config.load(found, os.environ)
+    return config.load(found, os.environ, _known_models())
+
+
+def _known_models() -> KnownModels:
+    from homeface.config import KnownModels
+    from homeface.inference.manifest import MANIFEST, Kind
+
+    names = {kind: frozenset(spec.name for spec in MANIFEST if spec.kind is kind) for kind in Kind}
+    return KnownModels(detectors=names[Kind.DETECTOR], embedders=names[Kind.EMBEDDER])
 
 
 def print_json(value: object) -> None:

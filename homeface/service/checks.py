@@ -82,7 +82,7 @@ async def _device(config: Config) -> str:
 
 
 async def _broker(config: Config) -> str:
-    from homeface.adapters.mqtt import try_connection
+    from homeface.adapters.mqtt_probe import try_connection
 
     settings = wiring.mqtt_settings(config)
     await try_connection(settings)

@@ -15,7 +15,7 @@ def recognition_of(gallery: Gallery, config: Config) -> Recognition:
     """Gallery and policy for the asked strictness. Raises ``ModelError`` for an uncalibrated embedder."""
     asked = config.recognition
     rate = asked.false_names if asked.false_names is not None else STRICTNESS[asked.strictness]
-    policy = policy_for(calibration_for(gallery.model_id), rate)
+    policy = policy_for(calibration_for(gallery.model_id), rate, subjects=max(1, len(gallery.subjects)))
     if asked.min_faces is not None:
         policy = replace(policy, min_votes=asked.min_faces)
     return Recognition(gallery, policy)
