@@ -15,6 +15,7 @@ How it thinks:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -56,6 +57,7 @@ class House:
         self._ledger = Ledger(rooms, policy or PresencePolicy())
         self._subjects: frozenset[str] | None = None
         self._announced: dict[str, None] = {}
+        self._quiet_until = 0.0
 
     # -- inputs
 
@@ -83,7 +85,7 @@ class House:
         events += self._revise(visit, sighting, captured_at)
         events += self._announce(sighting, captured_at)
         self._ledger.refresh(captured_at)
-        return events + self._advance(now)
+        return events + self._settle(now)
 
     def tick(self, now: float) -> list[PresenceEvent]:
         """Let holds run out. Calling it more often changes nothing; see ``next_deadline``."""
@@ -96,7 +98,7 @@ class House:
         if room in self._ledger.rooms:
             self._turn_sensor(self._ledger.rooms[room], occupied, now)
             self._ledger.refresh(now)
-        return events + self._advance(now)
+        return events + self._settle(now)
 
     def set_camera(self, camera: str, room: str, available: bool, now: float) -> list[PresenceEvent]:
         """A camera came or went."""
@@ -107,7 +109,7 @@ class House:
             before = machine.available
             machine.cameras.setdefault(camera, Eye()).available = available
             self._freeze_or_thaw(machine, before, now)
-        return events + self._advance(now)
+        return events + self._settle(now)
 
     def set_paused(self, camera: str, room: str, paused: bool, now: float) -> list[PresenceEvent]:
         """Privacy: forget at once what this camera saw, and look away until it is resumed.
@@ -124,7 +126,7 @@ class House:
                 self._forget(machine, camera, now)
             self._freeze_or_thaw(machine, before, now)
             self._ledger.refresh(now)
-        return events + self._advance(now)
+        return events + self._settle(now)
 
     def set_subjects(self, subject_ids: Iterable[str], now: float) -> None:
         """The enrolled subjects. New ones start as not home; removed ones vanish at once, without events.
@@ -157,7 +159,7 @@ class House:
         """
         now = self._clock(now)
         self._ledger.adopt(state, self._subjects, now)
-        self._advance(now)
+        self._settle(now)
 
     def next_deadline(self, now: float) -> float | None:
         """When ``tick`` next matters, never before ``now``; None: not before another input."""
@@ -170,11 +172,20 @@ class House:
         """The time to work with: never backwards, unless the wall clock itself was set back."""
         if now < self._ledger.now - _CLOCK_TOLERANCE_SECONDS:
             self._ledger.set_back(now)
+            self._quiet_until = now
         return max(now, self._ledger.now)
+
+    def _settle(self, now: float) -> list[PresenceEvent]:
+        """``_advance`` after a change: there may be earlier deadlines than before."""
+        self._quiet_until = now
+        return self._advance(now)
 
     def _advance(self, now: float) -> list[PresenceEvent]:
         """Handle all deadlines up to ``now``, each at its own time."""
         events: list[PresenceEvent] = []
+        if now < self._quiet_until:
+            self._ledger.now = now
+            return events
         while (due := min(self._ledger.deadlines(), default=None)) is not None and due[0] <= now:
             at, rank, key = due
             at = self._ledger.now = max(at, self._ledger.now)
@@ -193,6 +204,7 @@ class House:
                     person.since = at
             self._ledger.refresh(at)
         self._ledger.now = now
+        self._quiet_until = math.inf if due is None else due[0]
         return events
 
     # -- visits

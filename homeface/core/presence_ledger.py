@@ -5,7 +5,7 @@ Plain queries over rooms, visits and people; what inputs change is decided in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from homeface.core.presence_room import Person, Place, Room, Visit
 from homeface.core.presence_types import (
@@ -87,21 +87,28 @@ class Ledger:
         return self.rooms[room].policy.hold_seconds
 
     def room_state(self, name: str) -> RoomState:
-        """The public state of one room. A visit of somebody who is now elsewhere does not count."""
-        names = [p.subject_id for p in self.people.values() if p.place is not None and p.place.room == name]
-        visits = [
-            visit
-            for visit in self.visits.values()
-            if visit.room == name and (visit.subject_id is None or visit.subject_id in names)
-        ]
-        return self.rooms[name].state(names, visits)
+        """The public state of one room."""
+        names = {p.subject_id for p in self.people.values() if p.place is not None and p.place.room == name}
+        return self.rooms[name].state(
+            names, [v for v in self.visits.values() if self._counts(v, name, names)]
+        )
 
     def refresh(self, at: float) -> None:
         """Note since when each room has been as it is."""
         for name, room in self.rooms.items():
-            occupied = self.room_state(name).occupied
-            if occupied != room.occupied:
-                room.occupied, room.since = occupied, at
+            if self._occupied(name) != room.occupied:
+                room.occupied, room.since = not room.occupied, at
+
+    def _occupied(self, name: str) -> bool:
+        """``room_state(name).occupied``, without counting."""
+        if self.rooms[name].sensor or any(p.place and p.place.room == name for p in self.people.values()):
+            return True
+        return any(self._counts(visit, name, ()) for visit in self.visits.values())
+
+    @staticmethod
+    def _counts(visit: Visit, room: str, names: Container[str]) -> bool:
+        """Whether a visit counts in ``room``, where ``names`` are: one of somebody now elsewhere does not."""
+        return visit.room == room and (visit.subject_id is None or visit.subject_id in names)
 
     def visit_of(self, sighting: Sighting, captured_at: float) -> Visit | None:
         """The visit this sighting belongs to, brought up to date; None when the sighting is overtaken."""
