@@ -256,7 +256,7 @@ class HomeAssistant:
         (self._folder / "configuration.yaml").write_text(text, encoding="utf-8")
         (self._folder / "automations.yaml").write_text("[]\n", encoding="utf-8")
         since = "2025-01-01T00:00:00+00:00"
-        entry = {
+        entry: dict[str, Any] = {
             "created_at": since,
             "modified_at": since,
             "data": {"broker": "127.0.0.1", "port": self._mqtt_port, "protocol": "5"},

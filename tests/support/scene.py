@@ -18,6 +18,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -175,9 +176,10 @@ def _cast(random: np.random.Generator, enrolled: int, strangers: int) -> list[tu
     """Whom the scene shows: (person, enrolled), enrolled first."""
     names = [name for name, count in people().items() if count >= MIN_PICTURES]
     order = [names[index] for index in random.permutation(len(names))]
-    family = [name for name in order if len(portraits(name)) >= MIN_PICTURES][:enrolled]
+    family = list(islice((name for name in order if len(portraits(name)) >= MIN_PICTURES), enrolled))
     others = (name for name in order if name not in family)
-    guests = [name for name in others if len(acting_portraits(name)) >= _STRANGER_PICTURES][:strangers]
+    fit = (name for name in others if len(acting_portraits(name)) >= _STRANGER_PICTURES)
+    guests = list(islice(fit, strangers))
     if len(family) < enrolled or len(guests) < strangers:
         raise ValueError("the test data has too few people with enough usable pictures for this scene")
     return [(name, True) for name in family] + [(name, False) for name in guests]
