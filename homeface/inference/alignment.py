@@ -20,20 +20,24 @@ PATCH_PX = 112
 
 @dataclass(frozen=True, slots=True)
 class PointTemplate:
-    """Five landmarks put in fixed places by a similarity transform.
+    """Five landmarks put near fixed places by a similarity transform, then perhaps stretched sideways.
 
     The places are those of ArcFace's 112×112 template, drawn towards the centre by ``zoom`` (below 1: the
-    face is smaller and more of its surroundings is seen) and moved down by ``down`` of the side.
+    face is smaller and more of its surroundings is seen). Afterwards the crop is stretched in x about its
+    centre by ``stretch`` and moved down by ``down`` of its side.
     """
 
     zoom: float = 1.0
     down: float = 0.0
+    stretch: float = 1.0
 
-    def points(self, size: int) -> Landmarks:
-        """(5, 2) pixels in a crop of ``size`` × ``size``."""
-        share = (ARCFACE_112 / 112.0 - 0.5) * self.zoom + 0.5
-        share[:, 1] += self.down
-        return (share * size).astype(np.float32)
+    def matrix(self, landmarks: Landmarks, size: int) -> NDArray[np.float64]:
+        """(2, 3) from the frame to a crop of ``size`` × ``size``."""
+        places = ((ARCFACE_112 / 112.0 - 0.5) * self.zoom + 0.5) * size
+        similarity = np.vstack([similarity_transform(landmarks, places), [0.0, 0.0, 1.0]])
+        after = [[self.stretch, 0.0, size / 2 * (1 - self.stretch)], [0.0, 1.0, self.down * size]]
+        matrix: NDArray[np.float64] = np.asarray(after) @ similarity
+        return matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ Template: TypeAlias = PointTemplate | BoxTemplate
 TEMPLATES: Mapping[str, Template] = MappingProxyType(
     {
         "arcface_112": PointTemplate(),
-        "aligned": PointTemplate(zoom=0.8),
+        # FaceNet was trained on upright boxes stretched to squares: a similarity alone looks too narrow to it.
+        "stretched": PointTemplate(zoom=0.8, down=-0.05, stretch=1.25),
         "plain": BoxTemplate(margin=14 / 160),
     }
 )
@@ -74,16 +79,15 @@ def align(image: ImageBGR, detection: Detection, size: int, template: Template) 
 
 
 def cut(image: ImageBGR, landmarks: Landmarks, size: int, template: PointTemplate) -> ImageRGB:
-    """Warp so that ``landmarks`` fall on the template: (size, size, 3) RGB; black where the frame ends.
+    """Warp so that ``landmarks`` fall on the template: (size, size, 3) RGB; the frame's edge goes on beyond it.
 
     Raises ``ValueError`` when the landmarks are all one point or not finite.
     """
     import cv2
 
-    matrix = np.asarray(similarity_transform(landmarks, template.points(size)), np.float64)
-    region, matrix = _shrink(image, matrix, size)
+    region, matrix = _shrink(image, template.matrix(landmarks, size), size)
     patch = cv2.warpAffine(
-        region, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        region, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return cv2.cvtColor(patch, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
@@ -106,7 +110,7 @@ def _shrink(image: ImageBGR, matrix: NDArray[np.float64], size: int) -> tuple[Im
     """Average the needed part of the frame down first: a bilinear warp alone would alias when it shrinks."""
     import cv2
 
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    scale = float(np.linalg.norm(matrix[:, :2], ord=2))  # of the axis that shrinks least
     if scale > 0.7:
         return image, matrix
     inverse = cv2.invertAffineTransform(matrix)

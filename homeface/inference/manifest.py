@@ -187,7 +187,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
         colour="rgb",
         mean=(127.5, 127.5, 127.5),
         std=(128.0, 128.0, 128.0),
-        template="aligned",
+        template="stretched",
     ),
     ModelSpec(
         name="facenet_casia",
@@ -204,7 +204,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
         colour="rgb",
         mean=(127.5, 127.5, 127.5),
         std=(128.0, 128.0, 128.0),
-        template="aligned",
+        template="stretched",
     ),
     ModelSpec(
         name="mobilefacenet",
