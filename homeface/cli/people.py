@@ -171,10 +171,7 @@ def list_people(config_path: Path | None, as_json: bool) -> None:
     elif rows:
         print_table(
             ("name", "id", "photos", "models", "last seen"),
-            [
-                (r["name"], r["id"], r["templates"], _list(r["models"]), _ago(r["last_seen"]))
-                for r in rows
-            ],
+            [(r["name"], r["id"], r["templates"], _list(r["models"]), _ago(r["last_seen"])) for r in rows],
         )
     else:
         click.echo("Nobody is enrolled yet: homeface enrol NAME photos/*.jpg")
