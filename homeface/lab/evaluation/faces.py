@@ -48,15 +48,25 @@ class FaceSet:
         return np.asarray(of_name[self.person] == number)
 
 
-def pictures_of(folder: Path) -> list[tuple[str, Path]]:
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which pictures of a folder are looked at, and how often each besides as it is.
+
+    People with fewer than ``least`` pictures are left out; of the others the first ``most`` count.
+    """
+
+    looks: int = 1
+    least: int = 3
+    most: int = 9
+
+
+def pictures_of(folder: Path, sampling: Sampling) -> list[tuple[str, Path]]:
     """(person, picture) in a fixed order. Raises ImageError when the folder holds none."""
-    found = [
-        (person.name, picture)
-        for person in sorted(folder.iterdir())
-        if person.is_dir()
-        for picture in sorted(person.iterdir())
-        if picture.suffix.lower() in PICTURE_SUFFIXES
-    ]
+    found: list[tuple[str, Path]] = []
+    for person in sorted(path for path in folder.iterdir() if path.is_dir()):
+        pictures = sorted(path for path in person.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+        if len(pictures) >= sampling.least:
+            found += [(person.name, picture) for picture in pictures[: sampling.most]]
     if not found:
         raise ImageError(f"There are no pictures in {folder}: expected {folder}/<person>/<picture>.jpg.")
     return found
@@ -66,16 +76,16 @@ def collect(
     folder: Path,
     detector: Detector,
     embedders: Sequence[Embedder],
-    looks: int,
+    sampling: Sampling,
     cache: Path,
     progress: Progress = lambda _done, _total: None,
 ) -> list[FaceSet]:
-    """Embed every picture as it is and ``looks`` times as a home camera would see it, once per embedder.
+    """Embed every picture as it is and as a home camera sees it, once per embedder.
 
     The work is kept in ``cache`` chunk by chunk and taken up again where it stopped.
     """
-    found = pictures_of(folder)
-    places = [_place(cache, folder, detector, embedder, looks, len(found)) for embedder in embedders]
+    found = pictures_of(folder, sampling)
+    places = [_place(cache, folder, detector, embedder, sampling) for embedder in embedders]
     for start in range(0, len(found), _CHUNK):
         name = f"{start:06d}.npz"
         todo = [
@@ -84,17 +94,15 @@ def collect(
             if not (place / name).is_file()
         ]
         if todo:
-            _look_at(found[start : start + _CHUNK], start, detector, todo, looks)
+            _look_at(found[start : start + _CHUNK], start, detector, todo, sampling.looks)
         progress(min(start + _CHUNK, len(found)), len(found))
     return [
         _joined(found, place, embedder.model_id) for embedder, place in zip(embedders, places, strict=True)
     ]
 
 
-def _place(
-    cache: Path, folder: Path, detector: Detector, embedder: Embedder, looks: int, pictures: int
-) -> Path:
-    key = f"{embedder.model_id}|{detector.name}|{looks}|{pictures}|{folder.resolve()}"
+def _place(cache: Path, folder: Path, detector: Detector, embedder: Embedder, sampling: Sampling) -> Path:
+    key = f"{embedder.model_id}|{detector.name}|{sampling}|{folder.resolve()}"
     place = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     place.mkdir(parents=True, exist_ok=True)
     return place
