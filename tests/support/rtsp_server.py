@@ -32,6 +32,18 @@ def say(*words: object) -> None:
     print(*words, flush=True)
 
 
+def payload(codec: str) -> str:
+    """Whole pictures into RTP.
+
+    The parser inserts the parameter sets: the payloader would do so before every slice of a key frame,
+    and receivers would take the second slice for another picture.
+    """
+    return (
+        f"{codec}parse config-interval=-1 ! video/x-{codec},stream-format=byte-stream,alignment=au "
+        f"! rtp{codec}pay name=pay0 pt=96 config-interval=0"
+    )
+
+
 def live_pipeline(mount: dict[str, Any]) -> str:
     """A moving test picture, encoded on the spot."""
     codec = mount.get("codec") or "h264"
@@ -40,8 +52,7 @@ def live_pipeline(mount: dict[str, Any]) -> str:
     return (
         f"( videotestsrc is-live=true pattern=ball "
         f"! video/x-raw,width={width},height={height},framerate={fps}/1,format=I420 "
-        f"! x{codec[1:]}enc tune=zerolatency speed-preset=ultrafast key-int-max={fps} "
-        f"! rtp{codec}pay name=pay0 pt=96 config-interval=-1 )"
+        f"! x{codec[1:]}enc tune=zerolatency speed-preset=ultrafast key-int-max={fps} ! {payload(codec)} )"
     )
 
 
@@ -121,10 +132,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         if mount.get("file"):
             codec = mount.get("codec") or "h264"
             self.recording = Recording(mount["file"], codec)
-            self.set_launch(
-                f"( appsrc name=src format=time is-live=false ! {codec}parse "
-                f"! rtp{codec}pay name=pay0 pt=96 config-interval=-1 )"
-            )
+            self.set_launch(f"( appsrc name=src format=time is-live=false ! {payload(codec)} )")
         else:
             self.set_launch(live_pipeline(mount))
         self.set_shared(True)

@@ -18,9 +18,9 @@ def convert(frame: VideoFrame, max_side_px: int | None = None) -> ImageBGR:
     if max_side_px is not None and max(width, height) > max_side_px:
         scale = max_side_px / max(width, height)
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
-        image = frame.to_ndarray(format="bgr24", width=width, height=height, interpolation="AREA")
+        image = frame.to_ndarray(format="bgr24", threads=1, width=width, height=height, interpolation="AREA")
     else:
-        image = frame.to_ndarray(format="bgr24")
+        image = frame.to_ndarray(format="bgr24", threads=1)
     turns = round(frame.rotation / 90) % 4
     return (
         np.ascontiguousarray(np.rot90(image, turns), dtype=np.uint8)

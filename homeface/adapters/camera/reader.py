@@ -13,12 +13,15 @@ from homeface.adapters.camera.settings import CameraSettings, CameraStats, Camer
 from homeface.adapters.camera.slot import NewestFrameSlot, Pending
 from homeface.adapters.camera.source import Source, open_source
 from homeface.adapters.camera.timing import Backoff, Pace
+from homeface.adapters.telemetry import OutageLog
 from homeface.core.types import Frame
 from homeface.errors import CameraAuthError, CameraError
 
 _LOG = logging.getLogger(__name__)
 _WATCH_SECONDS = 1.0
 _WATCH_GRACE_SECONDS = 2.0
+_CONNECTING, _STOPPED, _OVER = "connecting", "stopped", "the recording is over"
+_NO_OUTAGE = frozenset({_CONNECTING, _STOPPED, _OVER})
 
 OpenSource = Callable[[CameraSettings, threading.Event], Source]
 
@@ -100,7 +103,7 @@ class Reader:
         while not self.stopping.is_set():
             captured_at = source.grab()
             if captured_at is None:
-                self._lost("the recording is over")
+                self._lost(_OVER)
                 return
             self._note(captured_at)
             if first:
@@ -148,6 +151,7 @@ class Camera:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._stalled = False
+        self._outage = OutageLog(_LOG, f"camera {settings.name}")
 
     @property
     def status(self) -> CameraStatus:
@@ -179,7 +183,7 @@ class Camera:
         self._loop = asyncio.get_running_loop()
         self._slot = NewestFrameSlot()
         self._reader = Reader(self.settings, self._slot, self._report, self._wake, self._make_source)
-        self._set_status(False, "connecting")
+        self._set_status(False, _CONNECTING)
         self._watch = self._loop.call_later(_WATCH_SECONDS, self._look_after)
         self._reader.thread.start()
 
@@ -225,7 +229,7 @@ class Camera:
         if self._watch is not None:
             self._watch.cancel()
         self._woken.set()
-        self._set_status(False, "stopped")
+        self._set_status(False, _STOPPED)
         deadline = time.monotonic() + grace_seconds
         while reader.thread.is_alive() and (left := deadline - time.monotonic()) > 0:
             await asyncio.to_thread(reader.thread.join, min(left, 0.5))
@@ -281,11 +285,11 @@ class Camera:
         if (before.available, before.reason) == (available, reason):
             return
         self._status = CameraStatus(available, reason, time.time())
-        if available:
+        if available and self._outage.lasting:
+            self._outage.worked()
+        elif available:
             _LOG.info("camera %s: pictures come (%s)", self.settings.name, self.settings.address)
-        elif before.available and self._running:
-            _LOG.warning("camera %s is unavailable: %s", self.settings.name, reason)
-        else:
-            _LOG.debug("camera %s is still unavailable: %s", self.settings.name, reason)
+        elif reason not in _NO_OUTAGE:
+            self._outage.failed(reason)
         if self._on_status is not None:
             self._on_status(self._status)

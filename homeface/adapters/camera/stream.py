@@ -66,7 +66,7 @@ class PyAVSource:
         self._stream = container.streams.video[0]
         self._stream.codec_context.thread_count = 1  # one slice a picture is what cameras send
         self._has_timestamps = not _GUESSED_TIMESTAMPS & set(container.format.name.split(","))
-        self._clock = CaptureClock()
+        self._clock = CaptureClock(one_behind=container.format.name == "rtsp")
         self._settled_at = None
         self._frames = self._decoded(container, self._stream)
 

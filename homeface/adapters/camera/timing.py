@@ -13,9 +13,13 @@ class CaptureClock:
     connection began. A frame that queued somewhere is therefore dated back by the time it queued. The
     offset may grow by ``drift`` (seconds per second) only, which follows a camera whose clock runs slow
     without believing a backlog. Results never lie after ``arrival``, and never go back while pts does not.
+
+    ``one_behind``: the stream hands a frame out only when the next one begins to arrive, as FFmpeg's parser
+    does for RTSP; so the arrival of one frame belongs to the timestamp of the next.
     """
 
-    def __init__(self, drift: float = 5e-4, reset_seconds: float = 0.5) -> None:
+    def __init__(self, drift: float = 5e-4, reset_seconds: float = 0.5, one_behind: bool = False) -> None:
+        self._one_behind = one_behind
         self._drift = drift
         self._reset_seconds = reset_seconds
         self._offset: float | None = None
@@ -27,6 +31,8 @@ class CaptureClock:
         if pts is None:
             return arrival
         offset = arrival - pts
+        if self._one_behind and self._offset is not None and pts > self._last_pts:
+            offset = min(offset, self._last_arrival - pts)
         went_back = pts < self._last_pts - self._reset_seconds
         if self._offset is not None and not went_back:
             allowed = self._offset + self._drift * max(0.0, arrival - self._last_arrival)

@@ -49,6 +49,13 @@ def test_pts_that_jump_ahead_are_believed_no_later_than_arrival() -> None:
     assert clock.captured(9000.0, 1000.1) == pytest.approx(1000.1)
 
 
+def test_a_parser_that_waits_for_the_next_frame_is_allowed_for() -> None:
+    clock = CaptureClock(one_behind=True)
+    clock.captured(0.0, 1000.1)
+    for step in range(1, 20):
+        assert clock.captured(step * 0.1, 1000.1 + step * 0.1) == pytest.approx(1000 + step * 0.1, abs=0.001)
+
+
 def test_without_pts_arrival_is_all_we_know() -> None:
     assert CaptureClock().captured(None, 1234.5) == 1234.5
 
