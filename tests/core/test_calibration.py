@@ -1,0 +1,116 @@
+"""From an asked rate of false names to a threshold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeface.core.calibration import (
+    STRICTNESS,
+    Calibration,
+    calibration_file,
+    calibration_from,
+    policy_for,
+    threshold_for,
+)
+from homeface.errors import ModelError
+
+TABLE = ((0.1, 0.30), (0.01, 0.42), (0.001, 0.55))
+CALIBRATION = Calibration(
+    "m/1", visit=TABLE, single=((0.1, 0.32), (0.001, 0.60)), support=0.40, few_templates_extra=(0.05, 0.0)
+)
+rates = st.floats(1e-7, 0.5)
+
+
+def test_tabled_rates_give_their_thresholds() -> None:
+    for rate, threshold in TABLE:
+        assert threshold_for(TABLE, rate) == pytest.approx(threshold)
+    assert threshold_for(TABLE, math.sqrt(0.1 * 0.01)) == pytest.approx(0.36)
+
+
+def test_beyond_the_table_the_last_slope_goes_on_and_above_it_nothing_is_loosened() -> None:
+    assert threshold_for(TABLE, 0.0001) == pytest.approx(0.68)
+    assert threshold_for(TABLE, 1e-12) == 1.0
+    assert threshold_for(TABLE, 0.5) == 0.30
+
+
+@given(rates, rates)
+def test_a_smaller_rate_never_asks_less(a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    strict, loose = policy_for(CALIBRATION, low), policy_for(CALIBRATION, high)
+    assert strict.threshold >= loose.threshold
+    assert strict.single_threshold is not None
+    assert loose.single_threshold is not None
+    assert strict.single_threshold >= loose.single_threshold
+
+
+@given(rates, st.integers(1, 30))
+def test_a_larger_gallery_and_a_single_look_never_ask_less(rate: float, subjects: int) -> None:
+    few = policy_for(CALIBRATION, rate, subjects=subjects)
+    many = policy_for(CALIBRATION, rate, subjects=subjects + 1)
+    assert many.threshold >= few.threshold
+    assert few.single_threshold is not None
+    assert few.single_threshold >= few.threshold
+    assert few.support <= few.threshold
+
+
+def test_the_words() -> None:
+    assert dict(STRICTNESS) == {"relaxed": 0.01, "normal": 0.001, "strict": 0.0001}
+    thresholds = [policy_for(CALIBRATION, rate).threshold for rate in STRICTNESS.values()]
+    assert thresholds == sorted(thresholds)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0, math.nan])
+def test_a_rate_is_a_rate(rate: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        policy_for(CALIBRATION, rate)
+
+
+def test_a_policy_needs_a_subject() -> None:
+    with pytest.raises(ValueError, match="at least one subject"):
+        policy_for(CALIBRATION, 0.001, subjects=0)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        (),
+        ((0.1, 0.3),),
+        ((0.01, 0.3), (0.1, 0.4)),
+        ((0.1, 0.4), (0.01, 0.3)),
+        ((0.1, 0.3), (0.1, 0.4)),
+        ((1.5, 0.3), (0.1, 0.4)),
+    ],
+)
+def test_odd_tables_are_refused(table: tuple[tuple[float, float], ...]) -> None:
+    with pytest.raises(ModelError, match="usable 'visit' table"):
+        replace(CALIBRATION, visit=table)
+
+
+def test_json_form() -> None:
+    data = {
+        "model_id": "m/1",
+        "visit": [list(row) for row in TABLE],
+        "single": [[0.1, 0.32], [0.001, 0.60]],
+        "support": 0.40,
+        "margin": 0.08,
+        "few_templates_extra": [0.05, 0.0],
+        "small_px": 16.0,
+        "small_extra": 0.0,
+        "infrared_extra": 0.0,
+        "provenance": {},
+    }
+    assert calibration_from(data) == CALIBRATION
+    for key in data:
+        with pytest.raises(ModelError, match="damaged"):
+            calibration_from({k: v for k, v in data.items() if k != key})
+    with pytest.raises(ModelError, match="damaged"):
+        calibration_from(data | {"visit": "high"})
+
+
+def test_the_file_of_a_model() -> None:
+    assert calibration_file("facenet/cut-1") == "facenet__cut-1.json"
