@@ -103,6 +103,18 @@ class TestFullDisk:
             assert store.counts().subjects == 2
 
 
+def test_what_was_enrolled_survives_a_power_loss(store: Store) -> None:
+    """No test can pull the plug; the settings that SQLite's promise rests on can be looked at."""
+    store.enrol("Anna", [new(1)])
+    ask = store._database._connection.execute
+    assert ask("PRAGMA synchronous").fetchone() == (2,)  # FULL: synced at the end of each transaction
+    assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert ask("PRAGMA foreign_keys").fetchone() == (1,)
+    assert ask("PRAGMA secure_delete").fetchone() == (1,)
+    store.save_state({})
+    assert ask("PRAGMA synchronous").fetchone() == (1,)
+
+
 class TestLocked:
     def test_another_program_holds_it(self, store: Store, path: Path) -> None:
         other = sqlite3.connect(path, isolation_level=None)

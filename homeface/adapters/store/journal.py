@@ -58,8 +58,7 @@ class JournalTables:
         """Forget visits that ended before ``older_than`` (seconds since the epoch); returns how many."""
         with self._database.write() as connection:
             removed = connection.execute("DELETE FROM sighting WHERE last_seen < ?", (older_than,)).rowcount
-        if removed:
-            self._database.forget_deleted()
+        self._database.forget_deleted()  # even if nothing was old: an earlier try may have been prevented
         return removed
 
     def save_state(self, state: Mapping[str, object]) -> None:

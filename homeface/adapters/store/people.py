@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from homeface.adapters.store import sealing
 from homeface.adapters.store.database import Database
-from homeface.adapters.store.names import clean_name, clean_names, name_key
+from homeface.adapters.store.names import clean_names, name_key
 from homeface.adapters.store.records import FaceCrop, NewTemplate
 from homeface.adapters.vault import SealBrokenError, Vault
 from homeface.core.gallery import Gallery, Subject, Template
@@ -270,6 +270,3 @@ def _subjects(connection: sqlite3.Connection) -> list[Subject]:
         grouped.setdefault(subject_id, []).append(name)
     subjects = [Subject(subject_id, names[0], tuple(names[1:])) for subject_id, names in grouped.items()]
     return sorted(subjects, key=lambda subject: (name_key(subject.name), subject.subject_id))
-
-
-__all__ = ["PeopleTables", "clean_name", "new_id", "touch"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from homeface.adapters.store import sealing
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.journal import JournalTables, forget_in_state
 from homeface.adapters.store.people import PeopleTables, touch
 from homeface.adapters.store.records import Counts
 from homeface.adapters.vault import SealBrokenError, Vault, create_key, read_key, write_private
+from homeface.core.gallery import Template
 from homeface.errors import GalleryError, StoreError
 
 BUSY_TIMEOUT_SECONDS = 5.0
@@ -90,28 +91,18 @@ class Store(PeopleTables, JournalTables):
         ``subject.json``, readable by the owner alone. Returns the files. Raises StoreError, GalleryError.
         """
         subject = self.require_subject(subject_id)
-        templates = self.templates(subject_id=subject.subject_id)
-        crops = {template.template_id: self.crop(template.template_id) for template in templates}
         files: dict[str, bytes] = {}
         described = []
-        for number, template in enumerate(templates, start=1):
-            crop = crops[template.template_id]
-            entry = {
-                "template_id": template.template_id,
-                "model_id": template.model_id,
-                "created_at": template.created_at,
-                "quality": json.loads(self._quality_json(template.template_id)),
-                "vector": [round(float(value), 7) for value in template.vector],
-            }
+        for number, template in enumerate(self.templates(subject_id=subject.subject_id), start=1):
+            entry = self._described(template)
+            crop = self.crop(template.template_id)
             if crop is not None:
-                entry["crop"] = {
-                    "file": f"{number:03d}.jpg",
-                    "box": [round(value, 1) for value in crop.box],
-                    "landmarks": crop.landmarks.round(1).tolist(),
-                }
-                files[f"{number:03d}.jpg"] = crop.jpeg
+                file = f"{number:03d}.jpg"
+                files[file] = crop.jpeg
+                box = [round(value, 1) for value in crop.box]
+                entry["crop"] = {"file": file, "box": box, "landmarks": crop.landmarks.round(1).tolist()}
             described.append(entry)
-        sightings = self.sightings(subject_id=subject.subject_id, limit=1_000_000)
+        sightings = self.sightings(subject_id=subject.subject_id, limit=-1)
         files["subject.json"] = _json(
             {
                 "subject_id": subject.subject_id,
@@ -126,9 +117,15 @@ class Store(PeopleTables, JournalTables):
         )
         return _write_folder(folder, files)
 
-    def _quality_json(self, template_id: str) -> str:
-        quality = self.quality(template_id)
-        return sealing.quality_to_json(quality) if quality else "null"
+    def _described(self, template: Template) -> dict[str, object]:
+        quality = self.quality(template.template_id)
+        return {
+            "template_id": template.template_id,
+            "model_id": template.model_id,
+            "created_at": template.created_at,
+            "quality": asdict(quality) if quality else None,
+            "vector": [round(float(value), 7) for value in template.vector],
+        }
 
 
 def _vault(database: Database, key_file: Path) -> Vault:
