@@ -77,7 +77,7 @@ class Daemon:
 
     # -- life ---------------------------------------------------------------------------------------------
 
-    def start(self, timeout: float = 60, *, wait_ready: bool = True) -> Daemon:
+    def start(self, timeout: float = 120, *, wait_ready: bool = True) -> Daemon:
         """Start it; with ``wait_ready`` return when it has said READY=1, or fail with the end of its log."""
         assert self._process is None or not self.running, "already running"
         if self._supervisor is not None:
