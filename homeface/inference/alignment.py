@@ -55,7 +55,7 @@ Template: TypeAlias = PointTemplate | BoxTemplate
 TEMPLATES: Mapping[str, Template] = MappingProxyType(
     {
         "arcface_112": PointTemplate(),
-        # FaceNet was trained on upright boxes stretched to squares: a similarity alone looks too narrow to it.
+        # FaceNet was trained on upright boxes stretched to squares: a similarity alone looks too narrow.
         "stretched": PointTemplate(zoom=0.8, down=-0.05, stretch=1.25),
         "plain": BoxTemplate(margin=14 / 160),
     }
@@ -79,7 +79,7 @@ def align(image: ImageBGR, detection: Detection, size: int, template: Template) 
 
 
 def cut(image: ImageBGR, landmarks: Landmarks, size: int, template: PointTemplate) -> ImageRGB:
-    """Warp so that ``landmarks`` fall on the template: (size, size, 3) RGB; the frame's edge goes on beyond it.
+    """Warp so that ``landmarks`` fall on the template: (size, size, 3) RGB; beyond the frame its edge goes on.
 
     Raises ``ValueError`` when the landmarks are all one point or not finite.
     """

@@ -159,6 +159,7 @@ def _download(artefact: Artefact, folder: Path, folders: Sequence[Path], progres
     except BlockingIOError as error:
         raise unavailable("another process is downloading it just now") from error
     except urllib.error.HTTPError as error:
+        error.close()
         raise unavailable(f"{artefact.url} answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise unavailable(f"{artefact.url} cannot be reached: {error.reason}") from error
