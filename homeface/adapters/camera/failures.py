@@ -7,8 +7,8 @@ from homeface.adapters.camera.url import redact
 from homeface.errors import CameraAuthError, CameraError
 
 
-def camera_error(settings: CameraSettings, error: Exception, waited_seconds: float) -> CameraError:
-    """Our error for FFmpeg's, which came after ``waited_seconds`` of silence.
+def camera_error(settings: CameraSettings, error: Exception, silence: bool) -> CameraError:
+    """Our error for FFmpeg's; ``silence``: it came because nothing else did, whatever it is called.
 
     Raise it outside the handler: ``error`` itself holds the full URL.
     """
@@ -19,7 +19,7 @@ def camera_error(settings: CameraSettings, error: Exception, waited_seconds: flo
         return CameraAuthError(
             f"camera {name} refuses the credentials: check its username and password ({address})", camera=name
         )
-    if isinstance(error, av.error.ExitError | av.error.TimeoutError) or timed_out(settings, waited_seconds):
+    if isinstance(error, av.error.ExitError | av.error.TimeoutError) or silence:
         return silent(settings)
     match error:
         case av.error.ConnectionRefusedError():
@@ -47,6 +47,6 @@ def silent(settings: CameraSettings) -> CameraError:
     )
 
 
-def timed_out(settings: CameraSettings, waited_seconds: float) -> bool:
+def timed_out(waited_seconds: float, limit_seconds: float) -> bool:
     """True when the wait itself tells: FFmpeg reports some timeouts as an end or as invalid data."""
-    return waited_seconds >= 0.9 * min(settings.open_timeout_seconds, settings.read_timeout_seconds)
+    return waited_seconds >= 0.9 * limit_seconds

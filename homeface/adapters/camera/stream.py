@@ -84,7 +84,8 @@ class PyAVSource:
                 hwaccel=self._hwaccel(),
             )
         except (av.FFmpegError, ValueError) as error:
-            problem = camera_error(settings, error, time.monotonic() - began)
+            limit = min(settings.open_timeout_seconds, settings.read_timeout_seconds)
+            problem = camera_error(settings, error, timed_out(time.monotonic() - began, limit))
         raise problem  # outside the handler: FFmpeg's own error holds the URL with its credentials
 
     def grab(self) -> float | None:
@@ -123,31 +124,32 @@ class PyAVSource:
         import av
 
         settings = self._settings
-        arrival = time.monotonic()
-        deadline = arrival + settings.read_timeout_seconds + _FIRST_KEY_FRAME_SECONDS
-        begun, waited = False, 0.0
+        asked, limit = time.monotonic(), settings.read_timeout_seconds
+        deadline = asked + limit + _FIRST_KEY_FRAME_SECONDS
+        begun = late = False
         try:
             for packet in container.demux(stream):
-                if not packet.size:
-                    continue  # the end: what the decoder still holds is old
-                waited, arrival = time.monotonic() - arrival, time.monotonic()
+                arrival = time.monotonic()
+                # At its timeout FFmpeg first hands out what it held back, then waits once more.
+                if not packet.size or timed_out(arrival - asked, limit):
+                    break
                 begun = begun or packet.is_keyframe
                 for frame in _decode(packet) if begun else ():
-                    deadline = arrival + settings.read_timeout_seconds
+                    deadline = arrival + limit
                     yield frame, arrival
-                if arrival > deadline:
+                late = arrival > deadline
+                if late:
                     break
-            else:
-                waited = max(waited, time.monotonic() - arrival)
-            problem = self._ended(waited, arrival > deadline)
+                asked = time.monotonic()
+            problem = self._ended(timed_out(time.monotonic() - asked, limit), late)
         except (av.FFmpegError, ValueError) as error:
-            problem = camera_error(settings, error, time.monotonic() - arrival)
+            problem = camera_error(settings, error, timed_out(time.monotonic() - asked, limit))
         raise problem
 
-    def _ended(self, waited_seconds: float, without_pictures: bool) -> CameraError:
+    def _ended(self, silence: bool = False, without_pictures: bool = False) -> CameraError:
         """Why there are no more packets, or no more pictures in them."""
         name, address = self._settings.name, self._settings.address
-        if timed_out(self._settings, waited_seconds):
+        if silence:
             return silent(self._settings)
         what = "sends data but no pictures" if without_pictures else "ended the stream"
         return CameraError(f"camera {name} {what} ({address})", camera=name)
