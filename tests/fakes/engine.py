@@ -139,7 +139,7 @@ class FakeEngine:
     async def look(self, image: ImageBGR) -> list[Face]:
         require_image(image)
         await self._work(self.look_seconds)
-        faces = [self._face(image, person) for person in _persons_in(image)]
+        faces = [self._face(image, person) for person in persons_in(image)]
         self.looked += 1
         self._stats = replace(
             self._stats, frames=self._stats.frames + 1, faces=self._stats.faces + len(faces)
@@ -169,8 +169,7 @@ class FakeEngine:
     async def _work(self, seconds: float) -> None:
         if not self.started or self.closed:
             raise ModelError("The engine is not running.")
-        if seconds:
-            await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds)  # even for 0: a real engine never answers without letting others run
         await self._free.wait()
         if self.closed:
             raise ModelError("The engine was closed.")
@@ -178,17 +177,23 @@ class FakeEngine:
             error, self.fail_next = self.fail_next, None
             raise error
 
-    def _face(self, image: ImageBGR, person: int) -> Face:
+    @staticmethod
+    def detection(image: ImageBGR, person: int) -> Detection:
+        """Where a person is painted."""
         rows, columns = np.nonzero((image == (person, GREEN, RED)).all(axis=2))
         box = Box(float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+        return Detection(box, 0.99, landmarks_of(box))
+
+    def _face(self, image: ImageBGR, person: int) -> Face:
         crop: ImageRGB = np.full((CROP_PX, CROP_PX, 3), (RED, GREEN, person), np.uint8)
-        return Face(Detection(box, 0.99, landmarks_of(box)), self.quality_of(person), crop)
+        return Face(self.detection(image, person), self.quality_of(person), crop)
 
     def _embedding(self, crop: ImageRGB) -> Embedding:
         self._variant += 1
         return Embedding(person_vector(int(crop[0, 0, 2]), self._variant), self.model_id)
 
 
-def _persons_in(image: ImageBGR) -> list[int]:
+def persons_in(image: ImageBGR) -> list[int]:
+    """The numbers painted into an image."""
     mask = (image[..., 1] == GREEN) & (image[..., 2] == RED)
     return sorted({int(value) for value in np.unique(image[..., 0][mask])})

@@ -8,7 +8,15 @@ import pytest
 from homeface.core.geometry import ARCFACE_112
 from homeface.core.types import Box, Detection
 from homeface.errors import ModelError
-from homeface.inference.alignment import TEMPLATES, BoxTemplate, PointTemplate, align, crop, cut, template_named
+from homeface.inference.alignment import (
+    TEMPLATES,
+    BoxTemplate,
+    PointTemplate,
+    align,
+    crop,
+    cut,
+    template_named,
+)
 
 
 def face_at(scale: float, x: float, y: float, degrees: float = 0.0) -> np.ndarray:

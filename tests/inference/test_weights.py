@@ -14,7 +14,16 @@ import pytest
 
 from homeface.errors import ModelError, ModelIntegrityError, WeightsUnavailableError
 from homeface.inference import weights
-from homeface.inference.manifest import MANIFEST, Artefact, Family, Kind, ModelSpec, custom_model, find_spec, with_hash
+from homeface.inference.manifest import (
+    MANIFEST,
+    Artefact,
+    Family,
+    Kind,
+    ModelSpec,
+    custom_model,
+    find_spec,
+    with_hash,
+)
 from homeface.inference.weights import fetch, locate, read_weights
 
 CONTENT = bytes(range(256)) * 512
@@ -55,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: self.server.cut_after])
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Tests need no access log."""
 
 
