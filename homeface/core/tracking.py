@@ -173,7 +173,6 @@ class Tracker:
         else:
             ended = self._take_split_off() + self._expire(captured_at)
         self._newest = captured_at
-        faces = self._worth_following(faces)
         ended += self._associate(faces, captured_at)
         started = [track for track in self._tracks if self._confirm(track)]
         return self._report(started, ended)
@@ -238,33 +237,44 @@ class Tracker:
         self._tracks = [track for track in self._tracks if track not in gone]
         return [track for track in gone if track.confirmed]
 
-    def _worth_following(self, faces: Sequence[Face]) -> list[Face]:
-        """Best faces first, without second detections of one face."""
-        kept: list[Face] = []
-        for face in sorted(faces, key=lambda face: (-face.detection.score, face.detection.box)):
-            box = face.detection.box
-            if all(iou(box, other.detection.box) <= _DUPLICATE_OVERLAP for other in kept):
-                kept.append(face)
-        return kept[: self.settings.max_tracks]
+    def _worth_following(self, faces: Sequence[Face]) -> tuple[list[Face], set[int]]:
+        """Best faces first, without those that nearly cover one of them; and the indices of those covered.
 
-    def _associate(self, faces: Sequence[Face], captured_at: float) -> list[Track]:
-        """Give faces to tracks, begin tracks for the others; returns the confirmed tracks given up."""
+        It may be one face found twice, or two people, one in front of the other.
+        """
+        kept: list[Face] = []
+        covered: set[int] = set()
+        for face in sorted(faces, key=lambda face: (-face.detection.score, face.detection.box)):
+            overlaps = [iou(face.detection.box, other.detection.box) for other in kept]
+            under = {index for index, overlap in enumerate(overlaps) if overlap > _DUPLICATE_OVERLAP}
+            covered |= under
+            if not under:
+                kept.append(face)
+        return kept[: self.settings.max_tracks], covered
+
+    def _associate(self, seen: Sequence[Face], captured_at: float) -> list[Track]:
+        """Give faces to tracks, begin tracks for the others; returns the confirmed tracks given up.
+
+        A pair that another person could have slipped into is contested: after an occlusion, a leap, beside
+        a rival or on top of another face.
+        """
+        faces, covered = self._worth_following(seen)
         anchors = [
             Anchor(track.expected(captured_at), track.box, captured_at - track.last_seen, track.confirmed)
             for track in self._tracks
         ]
-        boxes = [face.detection.box for face in faces]
-        pairing = pair(anchors, boxes, self.settings.association)
+        pairing = pair(anchors, [face.detection.box for face in faces], self.settings.association)
         tracks = list(self._tracks)
-        for track in tracks:
-            track.misses += 1
         for index, face_index in pairing.pairs:
             track, face = tracks[index], faces[face_index]
-            apart = iou(track.expected(captured_at), face.detection.box) < _DOUBTFUL_OVERLAP
-            track.contested |= apart or index in pairing.contested
+            leapt = iou(anchors[index].expected, face.detection.box) < _DOUBTFUL_OVERLAP
+            slipped = track.misses > 0 or leapt or index in pairing.contested or face_index in covered
+            track.contested |= slipped
             track.follow(face, captured_at)
-        ended = self._drop([tracks[index] for index in sorted(pairing.given_up)])
         followed = {face_index for _, face_index in pairing.pairs}
+        for index in set(range(len(tracks))) - {index for index, _ in pairing.pairs}:
+            tracks[index].misses += 1
+        ended = self._drop([tracks[index] for index in sorted(pairing.given_up)])
         for index, face in enumerate(faces):
             if index not in followed and len(self._tracks) < self.settings.max_tracks:
                 self._tracks.append(self._begin(face, captured_at))
