@@ -53,7 +53,6 @@ async def test_twenty_rounds_leave_nothing_behind() -> None:
                 await until(lambda: not camera.status.available, 15, "unavailable after a freeze")
                 server.thaw()
         assert await camera.stop(5)
-        print(*prints, sep="\n")
     threads, files, memory = zip(*prints[WARM_UP:], strict=True)
     assert camera.stats.reconnects >= ROUNDS
     assert max(threads) <= threads[0] + 1
