@@ -41,8 +41,9 @@ class TrackerSettings:
     ``max_tracks`` bounds memory; the weakest faces are left out.
 
     Appearance guard: an embedding whose cosine to the track's own mean is below ``split_below`` is another
-    person, if its quality is at least ``guard_min_quality``. It is low, because a bad view of the same
-    person must not split for ever: the identification's own vote deals with what lies between.
+    person, if its quality is at least ``guard_min_quality``. With InceptionResnetV1 (VGGFace2) on LFW, 0.3
+    split none of 440 other pictures of the same people and caught 94 % of 2,615 of other people; the rest
+    is left to the identification, whose votes then disagree.
 
     Embeddings: at least ``embed_interval_seconds`` apart; at once when the quality beats the best so far by
     ``better_by`` or when the track may have changed hands; otherwise until there is a decision, and then to
@@ -55,7 +56,7 @@ class TrackerSettings:
     strong_score: float = 0.95
     max_tracks: int = 64
     association: AssociationLimits = field(default_factory=AssociationLimits)
-    split_below: float = 0.2
+    split_below: float = 0.3
     guard_min_quality: float = 0.3
     embed_interval_seconds: float = 0.15
     better_by: float = 0.15
