@@ -17,6 +17,9 @@ STRICTNESS: Mapping[str, float] = MappingProxyType(
 )
 """Words for the false names allowed per visit of a stranger."""
 
+FEW_LOOKS_EXTRA = 0.05
+"""Added for visits of fewer than ``min_votes`` looks: nothing in them could disagree."""
+
 Quantiles = tuple[tuple[float, float], ...]
 """(rate, threshold) pairs, rates falling, thresholds rising."""
 
@@ -104,7 +107,7 @@ def policy_for(
     threshold = threshold_for(calibration.visit, rate)
     return Policy(
         threshold=threshold,
-        single_threshold=max(threshold, threshold_for(calibration.single, rate)),
+        single_threshold=max(threshold, threshold_for(calibration.single, rate)) + FEW_LOOKS_EXTRA,
         margin=calibration.margin,
         min_votes=min_votes,
         support=min(calibration.support, threshold),
@@ -116,10 +119,11 @@ def policy_for(
 
 
 def threshold_for(table: Sequence[tuple[float, float]], rate: float) -> float:
-    """Threshold of a rate: linear in the rate's logarithm; beyond the table's end along its last slope.
+    """Threshold of a rate: linear in the rate's logarithm, beyond the table's end straight on.
 
-    The tail of cosine scores falls faster than exponentially, so going on straight errs on the strict side.
-    A rate above the table's first one gets that one's threshold.
+    The slope beyond is the steeper of the last step and the last two together: the tail of cosine scores
+    falls faster than exponentially, so this errs on the strict side. A rate above the table's first one
+    gets that one's threshold.
     """
     points = [(-math.log(r), threshold) for r, threshold in table]
     wanted = -math.log(rate)
@@ -128,8 +132,9 @@ def threshold_for(table: Sequence[tuple[float, float]], rate: float) -> float:
     for (x0, y0), (x1, y1) in pairwise(points):
         if wanted <= x1:
             return y0 + (y1 - y0) * (wanted - x0) / (x1 - x0)
-    (x0, y0), (x1, y1) = points[-2:]
-    return min(1.0, y1 + (y1 - y0) / (x1 - x0) * (wanted - x1))
+    x1, y1 = points[-1]
+    slope = max((y1 - y0) / (x1 - x0) for x0, y0 in points[-3:-1])
+    return min(1.0, y1 + slope * (wanted - x1))
 
 
 def _pairs(rows: Sequence[Sequence[float]]) -> Quantiles:

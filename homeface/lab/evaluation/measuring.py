@@ -13,7 +13,7 @@ from homeface.core.metrics import quantile_table, threshold_at
 from homeface.lab.evaluation.faces import FaceSet
 from homeface.lab.evaluation.household import Visits, enrollable, usable, visits_of
 
-RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0005, 0.00025)
+RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
 """Rates per (visit, subject) that are tabled; smaller ones are extrapolated."""
 PHOTOS = (1, 2, 3, 5, 10)
 _BASE_PHOTOS = 5
