@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 _VERSION = 1
 _MAX_COUNT = 1000
@@ -215,4 +215,5 @@ def _read(kind: type[_State], data: object) -> _State:
     for name, annotation in expected.items():
         if not _CHECKS[annotation](data[name]):
             raise ValueError(f"stored {kind.__name__}: {name} must be {annotation}, not {data[name]!r}")
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+    return kind(**values)
