@@ -62,12 +62,14 @@ async def _enrol(
     config: Config, name: str, photos: Sequence[Path], allow_lookalikes: bool
 ) -> EnrolmentReport:
     from homeface.cli.progress import bar
-    from homeface.core.enrolment import EnrolmentPolicy
+    from homeface.core.enrolment import policy_for_enrolment
+    from homeface.inference.calibration import calibration_for
     from homeface.service.enrolment import Enrolment
     from homeface.service.session import open_session
 
     async with open_session(config, os.environ) as session:
-        policy = EnrolmentPolicy(allow_lookalikes=allow_lookalikes)
+        calibration = calibration_for(session.engine.model_id)
+        policy = policy_for_enrolment(calibration, allow_lookalikes=allow_lookalikes)
         enrolment = Enrolment(session.engine, session.store, policy, keep_crops=config.storage.keep_crops)
         with bar(f"Enrolling {name}", len(photos)) as show:
             return await enrolment.enrol(

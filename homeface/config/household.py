@@ -249,5 +249,5 @@ class Presence(Section):
         key="max_blind_hold",
     )
     min_unknown_votes: Whole = setting(
-        "How many usable faces (a count) it takes to tell of an unknown person.", 1, ge=1, le=20
+        "How many usable faces (a count) it takes to tell of an unknown person.", 3, ge=1, le=20
     )

@@ -30,13 +30,14 @@ class AssociationLimits:
     """How far a face may be from its track, and how clear the choice must be. Distances in face sizes.
 
     Between two frames a head moves at most ``reach + reach_per_second * dt``, and never counts for more than
-    ``max_reach``: at 1 frame a second walking people move 1 to 1.5 face widths. ``max_scale`` is the largest
-    ratio of sizes. Alternatives whose cost is within ``ambiguity`` of the chosen one make it doubtful.
+    ``max_reach``: who walks at 1.5 m/s across the picture moves 7 face heights (of 0.22 m) a second.
+    ``max_scale`` is the largest ratio of sizes. Alternatives whose cost is within ``ambiguity`` of the
+    chosen one make it doubtful.
     """
 
     reach: float = 0.6
-    reach_per_second: float = 1.5
-    max_reach: float = 1.6
+    reach_per_second: float = 7.0
+    max_reach: float = 2.2
     max_scale: float = 1.7
     ambiguity: float = 0.4
 

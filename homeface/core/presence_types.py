@@ -81,7 +81,7 @@ class PresencePolicy:
     event_cooldown_seconds: float = 60.0
     max_sensor_hold_seconds: float = 12 * 3600.0
     max_blind_hold_seconds: float = 3600.0
-    min_unknown_votes: int = 1
+    min_unknown_votes: int = 3
 
     def __post_init__(self) -> None:
         """Raise ValueError for negative durations."""

@@ -22,9 +22,11 @@ import numpy as np
 
 from homeface.adapters.photos import encode_jpeg
 from homeface.config import Config
+from homeface.core.enrolment import policy_for_enrolment
 from homeface.core.geometry import iou
 from homeface.core.types import Box, Embedding, Face, Identified, ImageBGR, ImageRGB, Sighting, Unknown
 from homeface.errors import HomefaceError
+from homeface.inference.calibration import calibration_for
 from homeface.service.enrolment import Enrolment
 from homeface.service.hub import Moment
 from homeface.service.life import Life
@@ -213,7 +215,8 @@ class Demo:
     async def _enrol_when_due(self) -> None:
         visit_id = await self._enrol_visit.get()
         photos = [(f"face {n}", jpeg) for n, (_, jpeg) in enumerate(self._album[visit_id], start=1)]
-        report = await Enrolment(self._engine, self._life.store).enrol(VISITOR, photos)
+        policy = policy_for_enrolment(calibration_for(self._engine.model_id))
+        report = await Enrolment(self._engine, self._life.store, policy).enrol(VISITOR, photos)
         if report.subject is not None:
             self.story.enrolled_id = report.subject.subject_id
             self.story.enrolled_at = time.time()

@@ -86,7 +86,7 @@ class Pipeline:
         living = await self._embed(update.tracks, now)
         for track in living:
             track.decision = decide(track.evidence, self.recognition.gallery, self.recognition.policy)
-        return [self._sighting(track) for track in living] + self._conclude(update.ended)
+        return [self.tracker.sighting(track) for track in living] + self._conclude(update.ended)
 
     def flush(self) -> list[Sighting]:
         """End every track: the camera is gone, paused, or the recording is over."""
@@ -122,17 +122,4 @@ class Pipeline:
         gallery, policy = self.recognition.gallery, self.recognition.policy
         for track in ended:
             track.decision = conclude(track.evidence, gallery, policy)
-        return [self._sighting(track, ended=True) for track in ended]
-
-    def _sighting(self, track: Track, *, ended: bool = False) -> Sighting:
-        return Sighting(
-            room=self.room,
-            camera=self.camera,
-            visit_id=track.visit_id,
-            first_seen=track.first_seen,
-            captured_at=track.last_seen,
-            decision=track.decision,
-            box=track.box,
-            quality=track.face.quality,
-            ended=ended,
-        )
+        return [self.tracker.sighting(track, ended=True) for track in ended]

@@ -39,8 +39,8 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def iso(seconds: float | None) -> str | None:
-    """A time in seconds since the epoch as ISO 8601 in UTC with milliseconds."""
-    if seconds is None or not math.isfinite(seconds):
+    """A time in seconds since the epoch as ISO 8601 in UTC with milliseconds; None for "never"."""
+    if not seconds or not math.isfinite(seconds):
         return None
     return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds")
 
