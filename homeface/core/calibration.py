@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Any
 
@@ -55,11 +55,11 @@ class Calibration:
                 or sorted(rates, reverse=True) != rates
                 or len(set(rates)) != len(rates)
                 or sorted(thresholds) != thresholds
-                or not all(0 < rate <= 1 for rate in rates)
+                or not all(0 < rate < 1 for rate in rates)
             ):
                 raise ModelError(
                     f"The calibration of {self.model_id} has no usable {name!r} table: it needs at least two "
-                    "pairs of a falling rate in (0, 1] and a rising threshold."
+                    "pairs of a falling rate in (0, 1) and a rising threshold."
                 )
 
 
@@ -119,14 +119,14 @@ def policy_for(
 
 
 def threshold_for(table: Sequence[tuple[float, float]], rate: float) -> float:
-    """Threshold of a rate: linear in the rate's logarithm, beyond the table's end straight on.
+    """Threshold of a rate: linear in the rate's normal quantile, beyond the table's end straight on.
 
-    The slope beyond is the steeper of the last step and the last two together: the tail of cosine scores
-    falls faster than exponentially, so this errs on the strict side. A rate above the table's first one
-    gets that one's threshold.
+    The slope beyond is the steeper of the last step and the last two together. Strangers' cosines are
+    close to normal and have an end at 1, so their far tail lies below this line (checked in
+    docs/recognition-figures.md). A rate above the table's first one gets that one's threshold.
     """
-    points = [(-math.log(r), threshold) for r, threshold in table]
-    wanted = -math.log(rate)
+    points = [(_quantile(r), threshold) for r, threshold in table]
+    wanted = _quantile(rate)
     if wanted <= points[0][0]:
         return points[0][1]
     for (x0, y0), (x1, y1) in pairwise(points):
@@ -135,6 +135,11 @@ def threshold_for(table: Sequence[tuple[float, float]], rate: float) -> float:
     x1, y1 = points[-1]
     slope = max((y1 - y0) / (x1 - x0) for x0, y0 in points[-3:-1])
     return min(1.0, y1 + slope * (wanted - x1))
+
+
+def _quantile(rate: float) -> float:
+    """Standard normal value that is exceeded at this rate."""
+    return -NormalDist().inv_cdf(rate)
 
 
 def _pairs(rows: Sequence[Sequence[float]]) -> Quantiles:

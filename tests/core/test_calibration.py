@@ -29,12 +29,13 @@ rates = st.floats(1e-7, 0.5)
 def test_tabled_rates_give_their_thresholds() -> None:
     for rate, threshold in TABLE:
         assert threshold_for(TABLE, rate) == pytest.approx(threshold)
-    assert threshold_for(TABLE, math.sqrt(0.1 * 0.01)) == pytest.approx(0.36)
+    assert threshold_for(TABLE, 0.03) == pytest.approx(0.30 + 0.12 * 0.5742, abs=1e-3)
 
 
 def test_beyond_the_table_the_last_slope_goes_on_and_above_it_nothing_is_loosened() -> None:
-    assert threshold_for(TABLE, 0.0001) == pytest.approx(0.68)
-    assert threshold_for(TABLE, 1e-12) == 1.0
+    # 3.719 standard deviations are 0.629 beyond 3.090; the last step's slope is 0.13 / 0.764
+    assert threshold_for(TABLE, 0.0001) == pytest.approx(0.55 + 0.629 * 0.1702, abs=1e-3)
+    assert threshold_for(((0.1, 0.2), (0.001, 0.9)), 1e-9) == 1.0
     assert threshold_for(TABLE, 0.5) == 0.30
 
 
