@@ -153,7 +153,7 @@ class Life:
         subjects: list[Subject] = await asyncio.to_thread(self.store.subjects)
         gallery = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
         self._gallery_version = version
-        self.recognition = recognition_of(gallery, self.config)
+        self.recognition = await asyncio.to_thread(recognition_of, gallery, self.config)
         if gallery.mismatched:
             _LOG.warning(
                 "%d templates are of another model than %s and not used: run homeface people reembed.",

@@ -38,7 +38,8 @@ async def open_session(config: Config, environ: Mapping[str, str]) -> AsyncItera
         await engine.start()
         try:
             gallery = await asyncio.to_thread(store.gallery, engine.model_id)
-            yield Session(engine, store, recognition_of(gallery, config))
+            recognition = await asyncio.to_thread(recognition_of, gallery, config)
+            yield Session(engine, store, recognition)
         finally:
             await engine.aclose()
     finally:
