@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import sys
 import time
 import traceback
@@ -18,20 +17,12 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, TextIO
 
+from homeface.adapters.redaction import HIDDEN, redact
+
 LogFormat = Literal["auto", "text", "json"]
-_HIDDEN = "***"
 _MIN_SECRET_CHARACTERS = 4  # masking every "a" would hide more than the password
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_USERINFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
-_PASSWORD_VALUE = re.compile(
-    r"(?i)\b((?:user(?:name)?|user[-_](?:id|pw)|pass(?:word|wd)?|pwd|token|secret|auth|signature|(?:api[-_]?)?key)\s?=\s?)(\"[^\"]*\"|'[^']*'|[^\s&;,\"'<>]+)"
-)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-def redact(text: str) -> str:
-    """The text with ``user:password@`` in URLs and values such as ``password=…`` masked."""
-    return _PASSWORD_VALUE.sub(rf"\1{_HIDDEN}", _USERINFO.sub(f"{_HIDDEN}@", text))
 
 
 class RedactingFilter(logging.Filter):
@@ -67,7 +58,7 @@ class RedactingFilter(logging.Filter):
 
     def _clean(self, text: str) -> str:
         for secret in self._literals:
-            text = text.replace(secret, _HIDDEN)
+            text = text.replace(secret, HIDDEN)
         return redact(text)
 
 

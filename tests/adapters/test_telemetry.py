@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeface.adapters.telemetry import OutageLog, RedactingFilter, read_by_journald, redact, setup_logging
+from homeface.adapters.redaction import redact
+from homeface.adapters.telemetry import OutageLog, RedactingFilter, read_by_journald, setup_logging
 
 LOG = logging.getLogger("homeface.test")
 

@@ -15,7 +15,8 @@ from homeface.adapters.camera.slot import NewestFrameSlot
 from homeface.adapters.camera.source import Probe, Source, open_source, probe
 from homeface.adapters.camera.stream import PyAVSource
 from homeface.adapters.camera.timing import Backoff, CaptureClock, Pace
-from homeface.adapters.camera.url import redact, with_credentials
+from homeface.adapters.camera.url import with_credentials
+from homeface.adapters.redaction import redact
 
 __all__ = [
     "Backoff",

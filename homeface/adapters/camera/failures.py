@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from homeface.adapters.camera.settings import CameraSettings
-from homeface.adapters.camera.url import redact
+from homeface.adapters.redaction import redact
 from homeface.errors import CameraAuthError, CameraError
 
 

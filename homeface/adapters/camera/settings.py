@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from homeface.adapters.camera.url import redact, with_credentials
+from homeface.adapters.camera.url import with_credentials
+from homeface.adapters.redaction import redact
 
 
 @dataclass(frozen=True, slots=True)
