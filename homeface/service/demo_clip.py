@@ -32,7 +32,7 @@ def portrait() -> ImageRGB:
             "The demo needs scikit-image and amqtt: uv run --extra demo homeface demo "
             "(or pip install 'homeface[demo]')."
         ) from error
-    picture: ImageRGB = np.ascontiguousarray(astronaut()[..., :3])
+    picture: ImageRGB = np.ascontiguousarray(astronaut()[..., :3])  # type: ignore[no-untyped-call]
     return picture
 
 
