@@ -42,6 +42,7 @@ def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds:
 
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)  # it calls a client that looks in and goes an error
+    _fetch_weights()
     with tempfile.TemporaryDirectory(prefix="homeface-demo-") as folder:
         source = _source(camera, video, Path(folder), as_json)
         tell = _tell_json if as_json else _tell_text
@@ -54,6 +55,15 @@ def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds:
         _print_end(story, summary)
     good = story.named and story.unknown and not story.wrong_names()
     return 0 if good or not truth_known else 1
+
+
+def _fetch_weights() -> None:
+    """First of all: without weights there is nothing to see."""
+    from homeface.cli.progress import fetch_with_progress
+    from homeface.service import wiring
+
+    for spec in wiring.wanted_models(None):
+        fetch_with_progress(spec, wiring.model_folders(None, os.environ))
 
 
 def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool) -> dict[str, object]:
@@ -71,15 +81,12 @@ def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool)
 
 
 async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: float) -> Story:
-    from homeface.cli.progress import fetch_with_progress
     from homeface.inference.engine import Engine
     from homeface.service import wiring
     from homeface.service.demo import Demo, RememberingEngine, demo_config, embedded_broker
     from homeface.service.life import Life
     from homeface.service.session import open_store
 
-    for spec in wiring.wanted_models(None):
-        fetch_with_progress(spec, wiring.model_folders(None, os.environ))
     async with embedded_broker() as port:
         config = demo_config(folder, source, port, os.environ)
         store = open_store(config)
