@@ -308,7 +308,7 @@ class House:
         grounds = [
             other.place() for other in self._ledger.visits.values() if other.subject_id == person.subject_id
         ]
-        if person.base_last is not None:
+        if person.base_last is not None and not person.base_last.forgotten:
             grounds.append(person.base_last)
         held = [known for known in grounds if self._ledger.expiry(known) > self._ledger.now]
         held.sort(key=lambda known: (known.room == place.room, known.last_seen, known.visit_id))
@@ -366,7 +366,9 @@ class House:
             if room.closed or visit.camera == camera:
                 self._ledger.retire(visit.visit_id)
         for person in self._ledger.people.values():
-            place = person.place
+            base, place = person.base_last, person.place
+            if base is not None and base.room == name and (room.closed or base.camera == camera):
+                person.base_last = replace(base, forgotten=True)
             if place is None or place.room != name or not (room.closed or place.camera == camera):
                 continue
             others = [

@@ -6,6 +6,7 @@ Plain queries over rooms, visits and people; what inputs change is decided in ``
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
 
 from homeface.core.presence_room import Person, Place, Room, Visit
 from homeface.core.presence_types import (
@@ -105,10 +106,16 @@ class Ledger:
             return True
         return any(self._counts(visit, name, ()) for visit in self.visits.values())
 
-    @staticmethod
-    def _counts(visit: Visit, room: str, names: Container[str]) -> bool:
-        """Whether a visit counts in ``room``, where ``names`` are: one of somebody now elsewhere does not."""
-        return visit.room == room and (visit.subject_id is None or visit.subject_id in names)
+    def _counts(self, visit: Visit, room: str, names: Container[str]) -> bool:
+        """Whether a visit counts in ``room``, where ``names`` are: one of somebody now elsewhere does not.
+
+        Unless it went on after its name was last said: then somebody is there, whoever it is.
+        """
+        if visit.room != room:
+            return False
+        if visit.subject_id is None or visit.subject_id in names:
+            return True
+        return visit.last_seen > visit.claimed_at + self.policy.move_hysteresis_seconds
 
     def visit_of(self, sighting: Sighting, captured_at: float) -> Visit | None:
         """The visit this sighting belongs to, brought up to date; None when the sighting is overtaken."""
@@ -212,3 +219,5 @@ class Ledger:
         person.base_last = person.last
         if stored.room == stored.last_room and stored.room in self.rooms:
             person.place = person.last
+        else:  # what put the person out of the room (a pause, perhaps) holds after a restart, too
+            person.base_last = replace(person.last, forgotten=True)

@@ -65,7 +65,8 @@ class Visit:
 class Place:
     """Where somebody is or was, on what grounds. ``extension``: kept at least until then.
 
-    ``confirmed_at``: last time a face, or a sensor that held the person, vouched for it.
+    ``confirmed_at``: last time a face, or a sensor that held the person, vouched for it. ``forgotten``: a
+    person asked the camera to look away since then, so this puts nobody back into the room.
     """
 
     room: str
@@ -77,6 +78,7 @@ class Place:
     votes: int
     extension: float
     confirmed_at: float
+    forgotten: bool = False
 
     def event(
         self, kind: EventKind, subject_id: str, captured_at: float, cause: Cause | None = None

@@ -424,6 +424,41 @@ def test_pausing_one_of_two_cameras_keeps_what_the_other_sees() -> None:
     assert home.snapshot().rooms["kitchen"].available
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_name_taken_back_elsewhere_brings_nobody_back_to_a_paused_room(
+    restarted: bool, resumed: bool
+) -> None:
+    home = house()
+    look(home, seen("anna", "kitchen", 10, "v1"))
+    home.set_paused("kitchen-camera", "kitchen", True, 12)
+    if restarted:
+        before, home = home.snapshot(), House(ROOMS, POLICY)
+        home.restore(before, 13)
+        home.set_subjects(["anna", "ben"], 13)
+        home.set_camera("kitchen-camera", "kitchen", True, 13)
+        home.set_paused("kitchen-camera", "kitchen", True, 13)
+    if resumed:
+        home.set_paused("kitchen-camera", "kitchen", False, 13)
+    assert look(home, seen("anna", "study", 14, "v2")) == [(ARRIVED, "study", "anna")]
+    assert look(home, seen(UNKNOWN, "study", 15, "v2", since=14)) == [
+        (LEFT, "study", "anna"),
+        (STRANGER, "study", None),
+    ]
+    anna = home.snapshot().people["anna"]
+    assert (anna.room, anna.home) == (None, True)
+    assert names(home, "kitchen") == ()
+
+
+def test_somebody_in_view_whose_name_is_no_longer_sure_is_not_an_empty_room() -> None:
+    home = house()
+    look(home, seen("anna", "kitchen", 10, "v1"))
+    for at in range(11, 100):
+        look(home, seen(Undecided(), "kitchen", at, "v1", since=10))
+    state = home.snapshot().rooms["kitchen"]
+    assert (state.occupied, state.count, state.names, state.unknown_count) == (True, 1, (), 0)
+
+
 def test_a_removed_subject_vanishes_and_its_visit_stays_as_somebody() -> None:
     home = house()
     look(home, seen("anna", "kitchen", 100, "v"))
