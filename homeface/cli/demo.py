@@ -70,7 +70,7 @@ def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool)
     if camera:
         return {"device": int(camera)} if camera.isdigit() else {"url": camera}
     if video:
-        return {"file": str(video.absolute())}
+        return {"file": str(video.absolute()), "loop": True}
     from homeface.service.demo_clip import write_clip
 
     if not as_json:

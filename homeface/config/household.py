@@ -145,6 +145,7 @@ class Camera(Section):
         "GStreamer pipeline that ends in an appsink, for hardware such as Jetson's nvv4l2decoder.", None
     )
     file: PathTo | None = setting("A recording that is played as if it were a camera.", None)
+    loop: bool = setting("true plays file again and again; false only once.", False)
     username: SecretStr | None = setting("User name for url, when it is not part of it.", None)
     password: SecretStr | None = setting("Password for url, when it is not part of it; use !secret.", None)
     transport: Literal["tcp", "udp"] = setting(

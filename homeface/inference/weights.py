@@ -123,7 +123,8 @@ def _nowhere(artefacts: Sequence[Artefact], folders: Sequence[Path], what: str) 
     files = " or ".join(f"{a.file} (sha256 {a.sha256 or 'not known'})" for a in artefacts)
     places = ", ".join(str(folder) for folder in folders) or "no folder at all"
     return (
-        f"{what}: put {files} into one of the folders looked in: {places}; or name its folder in HOMEFACE_MODELS."
+        f"{what}: put {files} into one of the folders looked in: {places}; "
+        "or name its folder in HOMEFACE_MODELS."
     )
 
 
