@@ -21,6 +21,7 @@ from homeface.core.types import (
     Face,
     Identified,
     Quality,
+    Reason,
     Sighting,
     Undecided,
     Unknown,
@@ -72,6 +73,7 @@ class Track:
     ``velocity`` is in pixels per second of the box centre; ``misses`` counts frames since the last face
     (0: seen in the newest frame); ``last_seen`` is when a face was last seen. ``contested``: another person
     may have taken the track over since the last embedding, so the next usable face is embedded.
+    ``doubted``: the newest embedding was another person's, but too poor to split the track on.
     ``appearance`` is the sum of the embeddings so far (its direction is their mean).
     """
 
@@ -87,6 +89,7 @@ class Track:
     misses: int = 0
     confirmed: bool = False
     contested: bool = False
+    doubted: bool = False
     embeddings: int = 0
     embedded_at: float | None = None
     best_quality: float = 0.0
@@ -128,7 +131,7 @@ class Track:
         self.embeddings += 1
         self.embedded_at = captured_at if self.embedded_at is None else max(self.embedded_at, captured_at)
         self.best_quality = max(self.best_quality, quality.score)
-        self.contested = False
+        self.contested = self.doubted = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +200,28 @@ class Tracker:
             track.absorb(embedding, quality, captured_at)
             return track
         if quality.score < self.settings.guard_min_quality or track not in self._tracks:
+            track.doubted = True
             return track
         return self._split(track, embedding, quality, captured_at)
 
     def sighting(self, track: Track, *, ended: bool = False) -> Sighting:
-        """What ``track`` says now. Set ``ended`` for tracks of ``TrackUpdate.ended``, after concluding."""
+        """What ``track`` says now. Set ``ended`` for tracks of ``TrackUpdate.ended``, after concluding.
+
+        While it is doubted, nobody is named; a name it ends with is told of the last face that bore it out.
+        """
+        decision, captured_at = track.decision, track.last_seen
+        if track.doubted and isinstance(decision, Identified):
+            if ended and track.embedded_at is not None:
+                captured_at = min(captured_at, track.embedded_at)
+            else:
+                decision = Undecided((Reason.FACES_DISAGREE,), decision.votes, decision.candidates)
         return Sighting(
             room=self.room,
             camera=self.camera,
             visit_id=track.visit_id,
             first_seen=track.first_seen,
-            captured_at=track.last_seen,
-            decision=track.decision,
+            captured_at=captured_at,
+            decision=decision,
             box=track.box,
             quality=track.face.quality,
             ended=ended,

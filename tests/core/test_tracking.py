@@ -234,6 +234,20 @@ def test_a_bad_view_of_the_same_person_does_not_split(embedding: Embedding, wort
     assert made.note_embedding(track, embedding, quality(worth), 0.2) is track
 
 
+def test_somebody_else_seen_too_poorly_to_split_is_not_called_by_the_name() -> None:
+    made = tracker()
+    (track,) = made.update([face(0, score=0.99)], 10).tracks
+    made.note_embedding(track, ANNA, quality(), 10)
+    track.decision = IDENTIFIED
+    made.update([face(0, worth=0.2)], 11)
+    assert made.note_embedding(track, BEN, quality(0.2), 11) is track
+    assert isinstance(made.sighting(track).decision, Undecided)
+    last = made.sighting(track, ended=True)
+    assert (last.decision, last.captured_at) == (IDENTIFIED, 10)  # the name lasts as long as it was borne out
+    made.note_embedding(track, ANNA, quality(0.2), 11.2)
+    assert made.sighting(track).decision == IDENTIFIED
+
+
 def test_an_embedding_that_comes_after_the_end_begins_nothing() -> None:
     made = tracker()
     (track,) = made.update([face(0, score=0.99)], 0).tracks
