@@ -17,6 +17,8 @@ STRICTNESS: Mapping[str, float] = MappingProxyType(
 )
 """Words for the false names allowed per visit of a stranger."""
 
+SAFETY = 2.0
+"""Thresholds aim this many times below the asked rate: the world has more strangers than a test set."""
 FEW_LOOKS_EXTRA = 0.05
 """Added for visits of fewer than ``min_votes`` looks: nothing in them could disagree."""
 
@@ -29,8 +31,8 @@ class Calibration:
     """What was measured about one embedding model. Figures only: no face and no template is in it.
 
     ``visit`` and ``single``: share of (stranger, subject) pairs whose score reaches the threshold,
-    for the mean face of a visit and for one look; ``support``: score that 1 % of strangers' looks reach
-    at one subject.
+    for the mean face of a visit and for one look; ``support``: score that 0.3 % of strangers' looks
+    reach at one subject.
     The other fields become those of ``Policy``. ``provenance`` says from what and when it was measured.
     """
 
@@ -96,14 +98,15 @@ def policy_for(
 ) -> Policy:
     """The policy that names at most that share of strangers' visits, with so many people in the gallery.
 
-    Each subject is one more chance for a false name: the rate is split between them (union bound).
+    Each subject is one more chance for a false name: the rate is split between them (union bound), and
+    half of it is kept in reserve (``SAFETY``).
     Raises ValueError for a rate outside (0, 1) or fewer than one subject.
     """
     if not 0 < false_names_per_visit < 1:
         raise ValueError(f"a rate of false names lies between 0 and 1, not {false_names_per_visit}")
     if subjects < 1:
         raise ValueError(f"a policy needs at least one subject, not {subjects}")
-    rate = false_names_per_visit / subjects
+    rate = false_names_per_visit / subjects / SAFETY
     threshold = threshold_for(calibration.visit, rate)
     return Policy(
         threshold=threshold,

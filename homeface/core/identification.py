@@ -43,9 +43,11 @@ class Policy:
     ``threshold`` least score of the mean face of a visit; ``single_threshold`` the same for fewer than
     ``min_votes`` looks (None: such a visit gets no name); ``margin`` least lead over the runner-up;
     ``support`` score from which one look speaks for a subject; ``min_support_share`` weighted share of
-    looks that must do so; ``recent_votes`` newest looks of which most must do so too;
+    looks that must do so; ``recent_votes`` newest looks of which most must do so too, as must the mean of
+    the newest two;
     ``unknown_votes`` looks after which unknown is said; ``few_templates_extra`` is added to the
-    threshold of a subject with 1, 2, 3… templates (the last figure holds for more);
+    threshold of a subject with 1, 2, 3… templates (the last figure holds for more; strangers reach lower
+    scores where there are fewer templates, so it may be negative);
     ``small_extra`` is added for faces of ``small_px`` between the eyes and less, falling to nothing
     at twice that; ``infrared_extra`` for looks without colour at a subject without such templates.
     """
@@ -168,7 +170,8 @@ def _settle(evidence: Evidence, gallery: Gallery, policy: Policy, *, looked_enou
 
     vectors = np.stack([look.vector for look in evidence.looks])
     weights = np.array([look.weight for look in evidence.looks], dtype=np.float64)
-    row = gallery.score_matrix(mean_direction(vectors, weights))[0]
+    newest = mean_direction(vectors[-2:], weights[-2:])
+    row, newest_row = gallery.score_matrix(np.stack([mean_direction(vectors, weights), newest]))
     candidates = tuple(ranked(gallery.candidate_ids, row))
     shown = candidates[:_SHOWN_CANDIDATES]
     best = candidates[0]
@@ -177,7 +180,7 @@ def _settle(evidence: Evidence, gallery: Gallery, policy: Policy, *, looked_enou
     column = gallery.candidate_ids.index(best.subject_id)
 
     reasons_against = _objections(evidence, gallery, policy, best, margin)
-    if not _agree(per_look, weights, column, policy):
+    if newest_row[column] < policy.support or not _agree(per_look, weights, column, policy):
         reasons_against = (*reasons_against, Reason.FACES_DISAGREE)
     if not reasons_against:
         return Identified(best.subject_id, best.score, margin, votes, shown)

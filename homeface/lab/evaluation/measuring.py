@@ -20,6 +20,7 @@ _BASE_PHOTOS = 5
 _VISIT_LENGTH = 5
 _SMALL_PX = 16.0
 _SAME_PERSON = 0.80
+_SUPPORT_RATE = 0.003
 
 
 def measure(
@@ -66,7 +67,7 @@ def measure(
         model_id=faces.model_id,
         visit=_rounded(quantile_table(base, RATES)),
         single=_rounded(quantile_table(looks, RATES)),
-        support=round(threshold_at(looks, 0.01), 3),
+        support=round(threshold_at(looks, _SUPPORT_RATE), 3),
         margin=margin,
         few_templates_extra=_extras(scores, needed),
         small_px=_SMALL_PX,
@@ -148,9 +149,9 @@ def _conditions(
 
 
 def _extras(scores: Mapping[int, NDArray[np.float32]], base: float) -> tuple[float, ...]:
-    """Extra threshold for 1, 2, 3… templates, never negative, interpolated between the measured numbers."""
+    """Extra threshold for 1, 2, 3… templates, interpolated between the measured numbers."""
     numbers = sorted(scores)
-    extras = [max(0.0, threshold_at(scores[number], 0.001) - base) for number in numbers]
+    extras = [threshold_at(scores[number], 0.001) - base for number in numbers]
     steps = np.interp(np.arange(1, numbers[-1] + 1), numbers, extras)
     return tuple(round(float(step), 3) for step in steps)
 

@@ -84,6 +84,7 @@ def keep_promise(
     An enrolled visit is missed when it does not end with the right name.
     """
     policy = policy_for(calibration, asked, subjects=protocol.subjects)
+    least = policy.threshold + min(0.0, policy.extra_for(protocol.photos))
     length = protocol.length
     generator = np.random.default_rng(seed)
     twins = same_person_pairs(faces, inside)
@@ -104,7 +105,7 @@ def keep_promise(
         for number, peak in enumerate(peaks):
             person = int(strangers.person[number])
             if person not in alike:
-                named = peak >= policy.threshold and ever_named(
+                named = peak >= least and ever_named(
                     faces, strangers.looks[number], household.gallery, policy
                 )
                 tally.stranger_visit.append((named, person))
@@ -152,7 +153,7 @@ def _count_probes(
         if member and int(faces.picture[row]) in household.used_pictures:
             continue
         decision = None
-        if peak >= policy.threshold:
+        if peak >= policy.threshold + min(0.0, *policy.few_templates_extra, 0.0):
             face = Embedding(faces.vectors[row], faces.model_id)
             decision = identify_one(face, faces.qualities[row], gallery, policy)
         if member:
