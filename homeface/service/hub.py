@@ -76,17 +76,20 @@ class Hub:
             stored = await asyncio.to_thread(self._memory.load_state)
             if stored is None:
                 return
-            state, paused = HouseState.from_json(stored.get("house")), stored.get("paused")
+            # first, and by itself: what else is stored may be unreadable, a camera must stay switched off
+            paused = stored.get("paused")
+            self.paused = (
+                {name for name in paused if isinstance(name, str)} if isinstance(paused, list) else set()
+            )
+            state = HouseState.from_json(stored.get("house"))
         except (StoreError, ValueError) as error:
             _LOG.warning("The presence of the last run cannot be used (%s); starting without it.", error)
             return
         self.house.restore(state, self._clock())
-        self.paused = (
-            {name for name in paused if isinstance(name, str)} if isinstance(paused, list) else set()
-        )
 
     async def observe(self, sightings: Sequence[Sighting]) -> None:
-        """Take in what one camera's tracks say after a frame."""
+        """Take in what one camera's tracks say after a frame; nothing of a paused camera is kept."""
+        sightings = [sighting for sighting in sightings if sighting.camera not in self.paused]
         await self._change(lambda now: [e for s in sightings for e in self.house.observe(s, now)], sightings)
 
     async def set_sensor(self, room: str, occupied: bool | None) -> None:
@@ -131,7 +134,8 @@ class Hub:
 
     async def save(self) -> None:
         """Keep the present state now (at shutdown)."""
-        await self._save(self.house.snapshot())
+        async with self._order:  # an older state must never be written over a newer one
+            await self._save(self.house.snapshot())
 
     async def _change(
         self, apply: Callable[[float], list[PresenceEvent]], sightings: Sequence[Sighting] = ()
@@ -141,7 +145,9 @@ class Hub:
             before = self.house.snapshot()
             events = apply(now)
             state = self.house.snapshot()
-            if events or _essence(before) != _essence(state) or now - self._saved_at > _SAVE_INTERVAL_SECONDS:
+            # a clock that was set back must not put off saving until it has caught up
+            fresh = 0 <= now - self._saved_at <= _SAVE_INTERVAL_SECONDS
+            if events or _essence(before) != _essence(state) or not fresh:
                 await self._save(state)
             for sighting in sightings:
                 if sighting.ended:

@@ -235,7 +235,7 @@ class TestRestart:
         [
             {},
             {"house": None},
-            {"house": 5, "paused": ["hall-camera"]},
+            {"house": 5, "paused": ["yard-camera"]},
             {"house": {"version": 99}},
             {"house": {"version": 1, "at": "now", "rooms": [], "people": []}},
             {"house": {"version": 1, "at": 1.0, "rooms": [{"room": "hall"}], "people": []}},
@@ -252,6 +252,15 @@ class TestRestart:
         assert "starting without it" in caplog.text
         await hub.observe([sighting(clock.now)])
         assert outlet.kinds == [EventKind.ARRIVED]
+
+    async def test_a_paused_camera_stays_paused_whatever_else_cannot_be_understood(
+        self, store: Store, clock: Clock
+    ) -> None:
+        stored = {"house": {"version": 99}, "paused": ["hall-camera"]}
+        await to_thread(store.save_state, stored)
+        hub = hub_of(store, Outlet(store), clock)
+        await hub.restore()
+        assert hub.paused == {"hall-camera"}
 
     @pytest.mark.parametrize("paused", [None, "hall-camera", 5, {"hall-camera": True}, [["hall-camera"], 7]])
     async def test_nonsense_about_pauses_pauses_nothing(
@@ -289,6 +298,15 @@ class TestTime:
             await hub.refresh()
         assert await to_thread(store.load_state) == version
 
+    async def test_a_clock_set_back_does_not_put_off_saving(self, store: Store, clock: Clock) -> None:
+        hub = hub_of(store, Outlet(store), clock)
+        await hub.observe([sighting(clock.now)])
+        clock.now -= 3600
+        await hub.observe([sighting(clock.now)])
+        stored = await to_thread(store.load_state)
+        assert stored is not None
+        assert HouseState.from_json(stored["house"]).at == clock.now
+
     async def test_what_changed_meanwhile_is_kept_at_shutdown(self, store: Store, clock: Clock) -> None:
         hub = hub_of(store, Outlet(store), clock)
         await hub.observe([sighting(clock.now)])
@@ -298,6 +316,36 @@ class TestTime:
         stored = await to_thread(store.load_state)
         assert stored is not None
         assert HouseState.from_json(stored["house"]).people["ada"].last_seen == clock.now
+
+
+async def test_nothing_of_a_paused_camera_is_kept(store: Store, clock: Clock) -> None:
+    outlet = Outlet(store)
+    hub = hub_of(store, outlet, clock)
+    await hub.set_paused("hall-camera", "hall", True)
+    await hub.observe([sighting(clock.now, NOBODY, ended=True), sighting(clock.now, NOBODY, room="yard")])
+    assert await to_thread(store.sightings) == []
+    assert [event.room for event in outlet.events] == ["yard"]
+
+
+async def test_the_last_state_saved_is_the_newest(store: Store, clock: Clock) -> None:
+    """Saving by itself waits its turn: it must not write an older state over that of a change."""
+    slow = asyncio.Event()
+
+    class Slow(Outlet):
+        async def publish(self, state: HouseState, events: Sequence[PresenceEvent]) -> None:
+            await slow.wait()
+
+    hub = hub_of(store, Slow(store), clock)
+    change = asyncio.create_task(hub.observe([sighting(clock.now)]))
+    await until(lambda: "ada" in hub.house.snapshot().people, what="the change has begun")
+    saving = asyncio.create_task(hub.save())
+    await asyncio.sleep(0)
+    assert not saving.done()
+    slow.set()
+    await asyncio.gather(change, saving)
+    stored = await to_thread(store.load_state)
+    assert stored is not None
+    assert HouseState.from_json(stored["house"]).people["ada"].room == "hall"
 
 
 async def test_somebody_who_is_forgotten_vanishes_without_an_event(store: Store, clock: Clock) -> None:
