@@ -51,7 +51,8 @@ class Publisher:
         self._link = link
         self._figures = figures
         self._state = HouseState()
-        self._found: dict[str, bytes] = {}
+        self._known: dict[str, str | bytes] = {}
+        self._scanned = False
         self._born = asyncio.Event()
         self._connected = asyncio.Event()
         link.on_connected = self._note_connected
@@ -77,22 +78,30 @@ class Publisher:
         old, self.view = self.view, view_of(self._config, subjects)
         for topic in ha.removals(old, self.view):
             self._link.clear_state(topic)
-        self.announce()
+            self._known.pop(topic, None)
+        if self._scanned:
+            self.announce()
 
     def announce(self) -> None:
         """Discovery of every device, when the configuration wants it."""
         if not self._config.mqtt.discovery:
             return
-        for topic, payload in ha.discovery_messages(self.view).items():
-            before = self._found.get(topic)
-            self._link.set_state(topic, payload if before is None else ha.with_removals(before, payload))
+        for topic, wanted in ha.discovery_messages(self.view).items():
+            before = self._known.get(topic)
+            payload = wanted if before is None else ha.with_removals(before, wanted)
+            self._known[topic] = payload
+            self._link.set_state(topic, payload)
 
     async def clean_up(self) -> None:
-        """Once, at the start: clear what an earlier run with another configuration left at the broker."""
+        """Once, at the start: clear what an earlier run with another configuration left at the broker.
+
+        Discovery is sent only after that: what it no longer has must be told as removed, and our own message
+        would hide what there was.
+        """
 
         def note(topic: str, payload: bytes, retained: bool) -> None:
             if retained and payload:
-                self._found[topic] = payload
+                self._known[topic] = payload
 
         for topic_filter in ha.scan_filters(self.view):
             self._link.subscribe(topic_filter, note)
@@ -100,11 +109,12 @@ class Publisher:
         await asyncio.sleep(_SCAN_SECONDS)
         for topic_filter in ha.scan_filters(self.view):
             self._link.unsubscribe(topic_filter, note)
-        for topic in ha.orphans(self._found, self.view):
+        for topic in ha.orphans(self._known, self.view):
             _LOG.info("Clearing %s, which an earlier run left at the broker.", topic)
             self._link.clear_state(topic)
+            del self._known[topic]
+        self._scanned = True
         self.announce()
-        self._found.clear()
 
     async def _note_connected(self) -> None:
         self._connected.set()
