@@ -14,7 +14,7 @@ import click
 from homeface.errors import ConfigError, ConfigProblem
 
 if TYPE_CHECKING:
-    from homeface.config import Config, KnownModels
+    from homeface.config import Config
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -49,6 +49,7 @@ def config_path_or_default(path: Path | None) -> Path | None:
 def read_config(path: Path | None) -> Config:
     """Load the configuration. Raises ``ConfigError`` when there is none or it is wrong."""
     from homeface import config
+    from homeface.service.wiring import known_names
 
     found = config_path_or_default(path)
     if found is None:
@@ -63,15 +64,7 @@ def read_config(path: Path | None) -> Config:
                 )
             ]
         )
-    return config.load(found, os.environ, _known_models())
-
-
-def _known_models() -> KnownModels:
-    from homeface.config import KnownModels
-    from homeface.inference.manifest import MANIFEST, Kind
-
-    names = {kind: frozenset(spec.name for spec in MANIFEST if spec.kind is kind) for kind in Kind}
-    return KnownModels(detectors=names[Kind.DETECTOR], embedders=names[Kind.EMBEDDER])
+    return config.load(found, os.environ, known_names())
 
 
 def print_json(value: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,9 +12,6 @@ from homeface.config import Config, OccupancySensor
 from homeface.service.hub import Hub
 from homeface.service.watch import CameraWatch
 
-_LOG = logging.getLogger(__name__)
-_MAX_WAITING = 100
-
 
 @dataclass(frozen=True, slots=True)
 class _SensorSays:
@@ -24,7 +20,11 @@ class _SensorSays:
 
 
 class Inbox:
-    """Takes messages in the order in which they came; one that cannot be understood hurts nobody."""
+    """Takes messages in the order in which they came; one that cannot be understood hurts nobody.
+
+    Of several that wait about the same thing only the newest counts, so that a flood neither fills memory nor
+    leaves an old answer standing.
+    """
 
     def __init__(
         self,
@@ -37,7 +37,8 @@ class Inbox:
         self._hub = hub
         self._watches = watches
         self._view = view
-        self._waiting: asyncio.Queue[ha.SetRecognition | _SensorSays] = asyncio.Queue(_MAX_WAITING)
+        self._waiting: dict[tuple[type, str | None], ha.SetRecognition | _SensorSays] = {}
+        self._arrived = asyncio.Event()
         for topic_filter in ha.command_filters(view()):
             link.subscribe(topic_filter, self._command)
         for slug, room in config.rooms.items():
@@ -47,7 +48,10 @@ class Inbox:
     async def run(self) -> None:
         """Carry out what came in; runs for ever."""
         while True:
-            message = await self._waiting.get()
+            await self._arrived.wait()
+            message = self._waiting.pop(next(iter(self._waiting)))
+            if not self._waiting:
+                self._arrived.clear()
             if isinstance(message, _SensorSays):
                 await self._hub.set_sensor(message.room, message.occupied)
                 continue
@@ -59,16 +63,17 @@ class Inbox:
     def _command(self, topic: str, payload: bytes, retained: bool) -> None:
         command = ha.parse_command(self._view(), topic, payload, retained=retained)
         if command is not None:
-            self._enqueue(command)
+            self._enqueue(command, command.camera)
 
     def _sensor(self, room: str, sensor: OccupancySensor) -> Callable[[str, bytes, bool], None]:
         def hear(_topic: str, payload: bytes, _retained: bool) -> None:
-            self._enqueue(_SensorSays(room, ha.parse_occupancy(payload, sensor.occupied, sensor.json_key)))
+            says = ha.parse_occupancy(payload, sensor.occupied, sensor.json_key)
+            self._enqueue(_SensorSays(room, says), room)
 
         return hear
 
-    def _enqueue(self, message: ha.SetRecognition | _SensorSays) -> None:
-        try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
-            _LOG.warning("Too many MQTT messages at once; one was dropped.")
+    def _enqueue(self, message: ha.SetRecognition | _SensorSays, about: str | None) -> None:
+        key = type(message), about
+        self._waiting.pop(key, None)  # the newest goes to the end: order matters between camera and house
+        self._waiting[key] = message
+        self._arrived.set()

@@ -70,11 +70,15 @@ class Life:
         self.watches: dict[str, CameraWatch] = {}
         self.recognition: Recognition | None = None
         self._inbox: Inbox | None = None
+        self._health: HealthServer | None = None
         self._gallery_version = -1
         self._diagnostics = Diagnostics()
 
     async def begin(self) -> None:
-        """Restore the last state, load the gallery, build the cameras. Raises ``StoreError``."""
+        """Restore the last state, load the gallery, build the cameras, open the health pages.
+
+        Raises ``StoreError``, ``ModelError``, and ``HomefaceError`` when the health pages' port is taken.
+        """
         await self.hub.restore()
         await self._load_gallery()
         assert self.recognition is not None  # noqa: S101 - set by _load_gallery
@@ -90,6 +94,10 @@ class Life:
             )
             self.watches[slug] = CameraWatch(wiring.camera_settings(slug, camera), pipeline, self.hub)
         self._inbox = Inbox(self.config, self.link, self.hub, self.watches, lambda: self.publisher.view)
+        self.publisher.publish_states()  # a paused camera must not show as switched on, not even for a moment
+        if self.config.web.enabled:
+            self._health = HealthServer(self.health, self.config.web.host, self.config.web.port)
+            await self._health.start()
 
     def jobs(self) -> list[tuple[str, Coroutine[object, object, None]]]:
         """The tasks of this life, each with its name, the broker link first."""
@@ -127,14 +135,12 @@ class Life:
         return HealthReport(ready=ready, healthy=True, details=details)
 
     async def _serve_health(self) -> None:
-        if not self.config.web.enabled:
+        if self._health is None:
             return
-        server = HealthServer(self.health, self.config.web.host, self.config.web.port)
-        await server.start()
         try:
             await asyncio.Event().wait()
         finally:
-            await server.aclose()
+            await self._health.aclose()
 
     async def _follow_gallery(self) -> None:
         """Notice what other processes (``homeface enrol``) change in the store."""

@@ -60,7 +60,7 @@ class CameraWatch:
             async with self._walking:
                 self.pipeline.flush()
         else:
-            self._camera.take()  # what waited in the slot was seen while nobody should look
+            await asyncio.to_thread(self._camera.take)  # what waited was seen while nobody should look
             self._resumed.set()
         _LOG.info("Camera %s: recognition switched %s.", self.name, "off" if paused else "on")
         await self._hub.set_paused(self.name, self.room, paused)
@@ -76,6 +76,8 @@ class CameraWatch:
             if not await self._camera.ready():
                 return  # a recording that is over
             async with self.pipeline.engine.turn(), self._walking:
+                if self.paused:  # while we waited for the frame or for the turn
+                    continue
                 frame = await asyncio.to_thread(self._camera.take)
                 if frame is None:
                     continue

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeface.config import Camera as CameraConfig
-from homeface.config import Config, default_model_folders
+from homeface.config import Config, KnownModels, default_model_folders
 from homeface.core.presence import PresencePolicy, RoomPolicy
 
 if TYPE_CHECKING:
@@ -53,6 +53,14 @@ def known_models(config: Config | None) -> list[ModelSpec]:
     return [*custom_models(config), *MANIFEST]
 
 
+def known_names() -> KnownModels:
+    """The built-in models' names, for the check of a configuration."""
+    from homeface.inference.manifest import MANIFEST, Kind
+
+    names = {kind: frozenset(spec.name for spec in MANIFEST if spec.kind is kind) for kind in Kind}
+    return KnownModels(detectors=names[Kind.DETECTOR], embedders=names[Kind.EMBEDDER])
+
+
 def wanted_models(config: Config | None) -> list[ModelSpec]:
     """Detector and embedder of the configuration, or the default ones. Raises ``ModelError``."""
     from homeface.inference.engine import EngineSettings
@@ -86,7 +94,7 @@ def database_path(config: Config) -> Path:
     return config.storage.folder / DATABASE_NAME
 
 
-def camera_settings(slug: str, camera: CameraConfig, *, loop: bool = False) -> CameraSettings:
+def camera_settings(slug: str, camera: CameraConfig) -> CameraSettings:
     """One camera, in the reader's words."""
     from homeface.adapters.camera import CameraSettings
 
@@ -101,7 +109,7 @@ def camera_settings(slug: str, camera: CameraConfig, *, loop: bool = False) -> C
         transport=camera.transport,
         analysis_fps=camera.analysis_fps,
         hwaccel=None if camera.hwaccel == "none" else camera.hwaccel,
-        loop=loop,
+        loop=camera.loop,
         open_timeout_seconds=camera.open_timeout_seconds,
         read_timeout_seconds=camera.read_timeout_seconds,
     )
