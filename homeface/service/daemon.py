@@ -47,6 +47,7 @@ class Daemon:
         self._told = asyncio.Event()
         self._stopping = False
         self._reloading = False
+        self._loading: asyncio.Timeout | None = None
         self._engine: Engine | None = None
         self._engine_settings: EngineSettings | None = None
 
@@ -73,10 +74,13 @@ class Daemon:
                 raise
             _LOG.error("The new configuration cannot be used, the old one is back: %s", error)
             self._config, self._previous = self._previous, None
+            self._on_config(self._config)
 
     def _stop(self) -> None:
         self._stopping = True
         self._told.set()
+        if self._loading is not None and not self._loading.expired():
+            self._loading.reschedule(asyncio.get_running_loop().time())
 
     def _reload(self) -> None:
         self._reloading = True
@@ -84,26 +88,34 @@ class Daemon:
 
     async def _one_life(self) -> None:
         engine = await self._engine_for(self._config)
-        if self._stopping:
+        if engine is None or self._stopping:
             return
         store = await asyncio.to_thread(open_store, self._config)
         try:
             life = Life(self._config, engine, store)
             await life.begin()
-            async with asyncio.TaskGroup() as tasks:
-                link, *others = [tasks.create_task(job, name=name) for name, job in life.jobs()]
-                others.append(tasks.create_task(self._feed_watchdog(engine, life), name="watchdog"))
-                self._previous = None
-                self._notifier.ready()
-                _LOG.info("Watching %d cameras in %d rooms.", len(life.watches), len(self._config.rooms))
-                await self._until_told()
-                for task in others:
-                    task.cancel()
-                await asyncio.wait(others)
-                await life.close()
-                link.cancel()
+            await self._run_life(life, engine)
+        except ExceptionGroup as group:
+            expected = _expected(group)
+            if expected is None:
+                raise
+            raise expected from group
         finally:
             await asyncio.to_thread(store.close)
+
+    async def _run_life(self, life: Life, engine: Engine) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            link, *others = [tasks.create_task(job, name=name) for name, job in life.jobs()]
+            others.append(tasks.create_task(self._feed_watchdog(engine, life), name="watchdog"))
+            self._previous = None
+            self._notifier.ready()
+            _LOG.info("Watching %d cameras in %d rooms.", len(life.watches), len(self._config.rooms))
+            await self._until_told()
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
+            await life.close()
+            link.cancel()
 
     async def _until_told(self) -> None:
         """Return when this life is to end: told to stop, or to reload a configuration that is right."""
@@ -119,7 +131,7 @@ class Daemon:
         """Read the configuration again; a bad one is refused and the old one stays."""
         self._notifier.reloading()
         try:
-            config = await asyncio.to_thread(load, self._path, self._environ)
+            config = await asyncio.to_thread(load, self._path, self._environ, wiring.known_names())
             wiring.engine_settings(config, self._environ)
         except HomefaceError as error:
             _LOG.error("The new configuration is refused, the old one stays:\n%s", error)
@@ -130,8 +142,8 @@ class Daemon:
         self._on_config(config)
         return True
 
-    async def _engine_for(self, config: Config) -> Engine:
-        """The running engine when its settings have not changed, else a new one."""
+    async def _engine_for(self, config: Config) -> Engine | None:
+        """The running engine when its settings have not changed, else a new one; None: told to stop."""
         settings = wiring.engine_settings(config, self._environ)
         if self._engine is not None and settings == self._engine_settings:
             return self._engine
@@ -139,8 +151,15 @@ class Daemon:
             await self._engine.aclose()
             self._engine = None
         self._notifier.status("Loading models")
+        self._notifier.watchdog()  # loading takes some of the time that systemd waits for the next sign
         engine = Engine(settings)
-        await engine.start()
+        try:
+            async with asyncio.timeout(None) as self._loading:
+                await engine.start()
+        except TimeoutError:
+            return None
+        finally:
+            self._loading = None
         self._engine, self._engine_settings = engine, settings
         return engine
 
@@ -155,3 +174,13 @@ class Daemon:
                 _LOG.error("The device has made no progress for %.0f s; the watchdog is not fed.", silent)
             self._notifier.status(life.one_line())
             await asyncio.sleep(interval)
+
+
+def _expected(group: ExceptionGroup[Exception]) -> HomefaceError | None:
+    """The expected failure that ended a life, and nothing else did: a sentence serves better than a trace."""
+    if group.split(HomefaceError)[1] is not None:
+        return None
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, HomefaceError) else None
