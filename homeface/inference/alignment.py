@@ -79,7 +79,7 @@ def align(image: ImageBGR, detection: Detection, size: int, template: Template) 
 
 
 def cut(image: ImageBGR, landmarks: Landmarks, size: int, template: PointTemplate) -> ImageRGB:
-    """Warp so that ``landmarks`` fall on the template: (size, size, 3) RGB; beyond the frame its edge repeats.
+    """Warp so that ``landmarks`` fall on the template: (size, size, 3) RGB, with the edge repeated.
 
     Raises ``ValueError`` when the landmarks are all one point or not finite.
     """
