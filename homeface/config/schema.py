@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from homeface.config.household import Camera, Home, Person, Presence, Room
-from homeface.config.technical import Logging, Model, Mqtt, Recognition, Storage, Web
+from homeface.config.technical import Logging, Model, Mqtt, Recognition, Storage, VouchedFile, Web
 from homeface.config.values import PathTo, Section, Slug, Text, setting
 
 
@@ -22,6 +22,9 @@ class Config(Section):
     mqtt: Mqtt = setting("The MQTT broker, and what Home Assistant is told through it.")
     recognition: Recognition = setting("Which models look, and how sure they must be.", {})
     models: tuple[Model, ...] = setting("Further models: ONNX files of yours.", [])
+    vouched: tuple[VouchedFile, ...] = setting(
+        "Weight files of built-in models whose hash homeface does not know, and you vouch for.", []
+    )
     models_dir: PathTo | None = setting(
         "Folder with model files, looked in after HOMEFACE_MODELS and before the usual folders.", None
     )

@@ -188,13 +188,21 @@ class Model(Section):
     mean: Channels = setting("Subtracted from each pixel (0 to 255), one number or one per channel.", 0)
     std: Channels = setting("What the difference is divided by, one number or one per channel; not 0.", 1)
     template: Text | None = setting(
-        "How a face is cut out for an embedder: arcface_112, aligned or plain.", None
+        "How a face is cut out for an embedder: arcface_112, stretched or plain.", None
     )
 
 
 def _default_folder(value: object, info: ValidationInfo) -> object:
     context: dict[str, Any] = info.context or {}
     return context.get("state_folder", Path("/var/lib/homeface")) if value is None else value
+
+
+class VouchedFile(Section):
+    """A weight file of a built-in model whose hash homeface does not know, and you vouch for."""
+
+    model: ModelName = setting("Built-in model that the file belongs to, e.g. facenet_casia.")
+    file: Annotated[str, AfterValidator(_file_name)] = setting("File name, as homeface models list shows it.")
+    sha256: Annotated[str, AfterValidator(_sha256)] = setting("SHA-256 of your copy, as sha256sum prints it.")
 
 
 class Storage(Section):

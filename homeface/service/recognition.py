@@ -16,7 +16,9 @@ def recognition_of(gallery: Gallery, config: Config) -> Recognition:
     """Gallery and policy for the asked strictness. Raises ``ModelError`` for an uncalibrated embedder."""
     asked = config.recognition
     rate = asked.false_names if asked.false_names is not None else STRICTNESS[asked.strictness]
-    policy = policy_for(calibration_for(gallery.model_id), rate, subjects=max(1, len(gallery.subjects)))
+    policy = policy_for(
+        calibration_for(gallery.model_id, config.models_dir), rate, subjects=max(1, len(gallery.subjects))
+    )
     return Recognition(gallery, policy if asked.min_faces is None else _at_least(policy, asked.min_faces))
 
 

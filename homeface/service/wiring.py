@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from homeface.config import Camera as CameraConfig
 from homeface.config import Config, KnownModels, default_model_folders
 from homeface.core.presence import PresencePolicy, RoomPolicy
+from homeface.errors import ModelError
 
 if TYPE_CHECKING:
     from homeface.adapters.camera import CameraSettings
@@ -25,10 +26,17 @@ def model_folders(config: Config | None, environ: Mapping[str, str]) -> list[Pat
 
 
 def custom_models(config: Config | None) -> tuple[ModelSpec, ...]:
-    """The ONNX models that the configuration adds. Raises ``ModelError``."""
+    """The ONNX models that the configuration adds, and built-in ones it vouches for. Raises ``ModelError``."""
+    from homeface.inference.manifest import MANIFEST, with_hash
     from homeface.inference.weights import Artefact, Family, ModelSpec, custom_model
 
-    return tuple(
+    built_in = {spec.name: spec for spec in MANIFEST}
+    vouched = []
+    for entry in config.vouched if config is not None else ():
+        if entry.model not in built_in:
+            raise ModelError(f"vouched: there is no built-in model {entry.model!r}.")
+        vouched.append(with_hash(built_in[entry.model], entry.file, entry.sha256))
+    return tuple(vouched) + tuple(
         custom_model(
             ModelSpec(
                 name=model.name,

@@ -16,7 +16,7 @@ from tests.support.people import FAKE_CALIBRATION, gallery_of
 
 @pytest.fixture(autouse=True)
 def figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recognition, "calibration_for", lambda _model_id: FAKE_CALIBRATION)
+    monkeypatch.setattr(recognition, "calibration_for", lambda _model_id, _folder=None: FAKE_CALIBRATION)
 
 
 async def policy(folder: Path, **wishes: object) -> Policy:

@@ -40,7 +40,7 @@ def fakes() -> Iterator[None]:
     """No reader threads, figures for the fake engine, and a short look at what an earlier run left."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "Camera", FakeCamera)
-        patch.setattr(recognition, "calibration_for", lambda _model_id: FAKE_CALIBRATION)
+        patch.setattr(recognition, "calibration_for", lambda _model_id, _folder=None: FAKE_CALIBRATION)
         patch.setattr(publisher, "_SCAN_SECONDS", SCAN_SECONDS)
         yield
 
