@@ -68,9 +68,7 @@ def test_nms_keeps_the_best_and_nothing_that_overlaps_it(
     st.floats(-1000, 1000),
     st.floats(-1000, 1000),
 )
-def test_similarity_transform_undoes_any_similarity(
-    angle: float, scale: float, x: float, y: float
-) -> None:
+def test_similarity_transform_undoes_any_similarity(angle: float, scale: float, x: float, y: float) -> None:
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     moved = scale * ARCFACE_112.astype(float) @ rotation.T + [x, y]
     matrix = similarity_transform(moved, ARCFACE_112)
