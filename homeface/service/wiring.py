@@ -26,7 +26,7 @@ def model_folders(config: Config | None, environ: Mapping[str, str]) -> list[Pat
 
 
 def custom_models(config: Config | None) -> tuple[ModelSpec, ...]:
-    """The ONNX models that the configuration adds, and built-in ones it vouches for. Raises ``ModelError``."""
+    """The ONNX models a configuration adds, and built-in ones it vouches for. Raises ``ModelError``."""
     from homeface.inference.manifest import MANIFEST, with_hash
     from homeface.inference.weights import Artefact, Family, ModelSpec, custom_model
 

@@ -1,4 +1,4 @@
-"""A whole household on loopback: rendered scene, RTSP server, mosquitto, gallery on disk, the daemon as a process."""
+"""A whole household on loopback: scene, RTSP server, mosquitto, gallery on disk, the daemon as a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from homeface import config as configuration
-from homeface.core.types import Identified
 from homeface.service.enrolment import Enrolment
 from homeface.service.session import open_session
 from tests.support.daemon import Daemon, environment, write_config
@@ -105,8 +104,3 @@ def household(
         stack.callback(daemon.close)
         daemon.start()
         yield Household(plan, folder, config, broker, cameras, daemon, listener, names)
-
-
-def final_names(visits: list[Any]) -> list[str | None]:
-    """Names of ended visits, None for unknown."""
-    return [v.decision.subject_id if isinstance(v.decision, Identified) else None for v in visits]
