@@ -1,4 +1,4 @@
-"""A home with one kitchen, one person and one stranger: for tests that break something around a running daemon."""
+"""A kitchen, a person and a stranger: a home for tests that break something around a running daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.rtsp import Mount, RtspServer
 from tests.support.short_scene import KITCHEN, Turns, record, staying, taking_turns
 from tests.support.waiting import wait_until
 
-HOLD_SECONDS = 2.0
+HOLD_SECONDS = 4.0
 BRISK = {"hold": f"{HOLD_SECONDS:.0f}s", "event_cooldown": "0s"}
 """Each visit of the scene that takes turns is an event of its own."""
 STATUS = "homeface/homeface/status"
@@ -30,7 +30,7 @@ TURNS, STAY = "/turns", "/stay"
 
 @dataclass(frozen=True)
 class Ready:
-    """What all tests share: recordings by path of the server, and a gallery in which the person is enrolled."""
+    """What all tests share: recordings by the server's path, and a gallery with the person in it."""
 
     clips: Mapping[str, Path]
     gallery: Path
@@ -61,7 +61,7 @@ def prepared() -> Ready:
 
 @dataclass(frozen=True)
 class SmallHome:
-    """Everything that runs; the daemon is not started yet. The kitchen's camera shows ``TURNS`` or ``STAY``."""
+    """What runs; the daemon is not started yet. The kitchen's camera shows ``TURNS`` or ``STAY``."""
 
     folder: Path
     broker: Mosquitto

@@ -41,7 +41,7 @@ def home(tmp_path: Path) -> Iterator[SmallHome]:
 def test_what_happened_without_a_broker_is_a_state_afterwards_but_no_event(
     home: SmallHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The broker dies while the kitchen is empty and comes back, with nothing kept, while the person is there."""
+    """The broker dies while the person is away, and comes back empty while the person is there."""
     person, stranger, turns = home.ready.person, home.ready.stranger, home.turns
     home.configure(TURNS, presence=BRISK)
     home.daemon.start()
@@ -51,7 +51,7 @@ def test_what_happened_without_a_broker_is_a_state_afterwards_but_no_event(
 
     home.broker.kill()
     died = time.time()
-    home.wait_turn(lambda now: turns.certainly(person, now) and turns.offset(now) < 7)
+    home.wait_turn(lambda now: turns.coming(person, now))
     before, heard = len(home.events()), len(home.listener.heard)
     home.broker.start()
     back = time.time()
@@ -92,16 +92,18 @@ def test_a_killed_daemon_takes_up_where_it_was(home: SmallHome, capsys: pytest.C
         wait_until(lambda: home.kitchen() == right, RIGHT_WITHIN_SECONDS, f"{home.kitchen()} is {right}")
         with capsys.disabled():
             print(f"\nright {time.time() - since:.2f} s after the reconnect")
-        seen = home.told("person", home.ready.person_id, "room", "attributes")
-        wait_until(
-            lambda seen=seen: home.told("person", home.ready.person_id, "room", "attributes") != seen,
-            30,
-            "the person is recognised again",
-        )
+        wait_recognised(home)
         assert kinds(home.events()) == first, home.events()
     assert home.daemon.terminate() == 0
     assert kinds(home.events()) == first, home.events()
     assert_told_once(home)
+
+
+def wait_recognised(home: SmallHome) -> None:
+    """Wait until a new visit speaks for the person."""
+    attributes = ("person", home.ready.person_id, "room", "attributes")
+    restored = home.told(*attributes)
+    wait_until(lambda: home.told(*attributes) != restored, 30, "the person is recognised again")
 
 
 def kinds(events: list[dict[str, Any]]) -> Counter[str]:

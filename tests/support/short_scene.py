@@ -1,4 +1,4 @@
-"""Two small scenes for tests that are about what happens around them: one person and one stranger in a kitchen."""
+"""Two small scenes, one person and one stranger in a kitchen, for tests of what happens around them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class Turns:
         assert started is not None, "the scene has not begun"
         return (now - started) % self.plan.duration
 
+    def coming(self, person: str, now: float) -> bool:
+        """Whether this person has just come: time enough to be named, and to stay for a while."""
+        since = next(visit.start for visit in self.plan.visits if visit.person == person)
+        return since + 2 <= self.offset(now) < since + 3
+
     def certainly(self, person: str, now: float) -> bool | None:
         """Whether the house must say that this person is here; None near a change."""
         offset, length = self.offset(now), self.plan.duration
@@ -45,10 +50,10 @@ class Turns:
 
 
 def taking_turns(seed: int = 7) -> Scene:
-    """20 s: the person comes for nine seconds, then the stranger for seven; meant to run in a loop."""
+    """22 s: the person comes for eight seconds, then the stranger as long; meant to run in a loop."""
     friend, stranger = _cast(seed)
-    visits = (_moved(friend, 1.0, 10.0), _moved(stranger, 11.5, 18.5))
-    return Scene(seed, (KITCHEN,), 20.0, visits)
+    visits = (_moved(friend, 1.0, 9.0), _moved(stranger, 10.5, 18.5))
+    return Scene(seed, (KITCHEN,), 22.0, visits)
 
 
 def staying(seed: int = 7) -> Scene:
