@@ -1,0 +1,81 @@
+"""The texts that teach, and the sentences for mistakes in the command line itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from homeface import __version__
+from tests.cli.conftest import Command
+
+COMMANDS = {
+    "demo": "Ends by itself within two minutes",
+    "check": "change nothing",
+    "run": "SIGHUP reads the configuration again",
+    "enrol": "Each photo gets a verdict",
+    "people list": "Everybody who is enrolled",
+    "people show": "photos with their quality",
+    "people rename": "history and Home Assistant's entities stay",
+    "people remove": "This cannot be undone",
+    "people export": "face pictures and subject.json",
+    "people reembed": "another model",
+    "identify": "why not",
+    "replay": "faster than real time",
+    "watch": "how long after the picture",
+    "models list": "its licence",
+    "models fetch": "Download the weights",
+    "models verify": "SHA-256",
+    "config check": "everything that is wrong",
+    "config schema": "JSON schema",
+    "evaluate": "",
+}
+
+
+def test_the_first_page_names_every_command(homeface: Command) -> None:
+    answer = homeface("--help")
+    assert answer.code == 0
+    for command in COMMANDS:
+        assert f"  {command.split()[0]} " in answer.out
+    assert "First steps:" in answer.out
+    assert "Exit codes:" in answer.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(homeface: Command, command: str) -> None:
+    answer = homeface(*command.split(), "--help")
+    assert answer.code == 0
+    assert answer.out.startswith("Usage: homeface ")
+    assert COMMANDS[command] in " ".join(answer.out.split())
+
+
+def test_version(homeface: Command) -> None:
+    assert homeface("--version").out == f"homeface, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["enroll", "Ada"], "No such command 'enroll'"),
+        (["enrol", "Ada"], "Missing argument"),
+        (["people"], "Usage:"),
+        (["run", "--log-format", "xml"], "'xml' is not one of"),
+        (["demo", "--camera", "0", "--video", "x.mp4"], "not both"),
+    ],
+)
+def test_wrong_usage_is_told_and_ends_with_two(homeface: Command, arguments: list[str], told: str) -> None:
+    answer = homeface(*arguments)
+    assert answer.code == 2
+    assert told in answer.err
+    assert answer.out == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run", "check", "people list", "people show Ada", "enrol Ada a.jpg", "identify a.jpg", "replay a.mp4",
+     "config check"],
+)  # fmt: skip
+def test_no_configuration(homeface: Command, command: str) -> None:
+    answer = homeface(*command.split())
+    assert answer.code == 2
+    assert "there is no configuration" in answer.err
+    assert "config.example.yaml" in answer.err
+    assert "-c" in answer.err
