@@ -117,8 +117,12 @@ class Life:
 
     async def close(self) -> None:
         """Keep the state and leave the broker politely; the camera tasks have ended before."""
-        await self.hub.save()
-        await self.link.aclose()
+        try:
+            await self._load_gallery()  # who was removed just now must be in no state that stays behind
+        except (StoreError, GalleryError) as error:
+            _LOG.warning("The gallery cannot be read at the end (%s).", error)
+        # at once: a locked database must not keep us from saying goodbye
+        await asyncio.gather(self.hub.save(), self.link.aclose())
 
     def one_line(self) -> str:
         """For ``systemctl status``."""
@@ -158,7 +162,6 @@ class Life:
             return
         subjects: list[Subject] = await asyncio.to_thread(self.store.subjects)
         gallery = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
-        self._gallery_version = version
         self.recognition = await asyncio.to_thread(recognition_of, gallery, self.config)
         if gallery.mismatched:
             _LOG.warning(
@@ -170,6 +173,7 @@ class Life:
         await self.hub.set_subjects([subject.subject_id for subject in subjects])
         for watch in self.watches.values():
             await watch.learn(self.recognition)
+        self._gallery_version = version  # last: what failed or was cancelled on the way is tried again
         _LOG.info("The gallery has %d people with %d templates.", len(subjects), len(gallery.templates))
 
     async def _diagnose(self) -> None:
