@@ -44,7 +44,8 @@ class TrackerSettings:
     Appearance guard: an embedding whose cosine to the track's own mean is below ``split_below`` is another
     person, if its quality is at least ``guard_min_quality``. With InceptionResnetV1 (VGGFace2) on LFW, 0.3
     split none of 440 other pictures of the same people and caught 94 % of 2,615 of other people; the rest
-    is left to the identification, whose votes then disagree.
+    is left to the identification, whose votes then disagree: below ``sure_above`` the next face is embedded
+    as well, so that they do so at once. Who was not looked at for ``unwatched_seconds`` may be another.
 
     Embeddings: at least ``embed_interval_seconds`` apart; at once when the quality beats the best so far by
     ``better_by`` or when the track may have changed hands; otherwise until there is a decision, and then to
@@ -59,6 +60,8 @@ class TrackerSettings:
     association: AssociationLimits = field(default_factory=AssociationLimits)
     split_below: float = 0.3
     guard_min_quality: float = 0.3
+    sure_above: float = 0.5
+    unwatched_seconds: float = 0.5
     embed_interval_seconds: float = 0.15
     better_by: float = 0.15
     recheck_unknown_seconds: float = 2.0
@@ -72,8 +75,9 @@ class Track:
 
     ``velocity`` is in pixels per second of the box centre; ``misses`` counts frames since the last face
     (0: seen in the newest frame); ``last_seen`` is when a face was last seen. ``contested``: another person
-    may have taken the track over since the last embedding, so the next usable face is embedded.
-    ``doubted``: the newest embedding was another person's, but too poor to split the track on.
+    may have taken the track over since the last embedding, so the next usable face is embedded; ``unsure``:
+    the last embedding was not much like those before, so the next one is wanted, too. ``doubted_since``: when
+    it was surely the same person for the last time; None: it still is.
     ``appearance`` is the sum of the embeddings so far (its direction is their mean).
     """
 
@@ -89,7 +93,8 @@ class Track:
     misses: int = 0
     confirmed: bool = False
     contested: bool = False
-    doubted: bool = False
+    unsure: bool = False
+    doubted_since: float | None = None
     embeddings: int = 0
     embedded_at: float | None = None
     best_quality: float = 0.0
@@ -131,7 +136,7 @@ class Track:
         self.embeddings += 1
         self.embedded_at = captured_at if self.embedded_at is None else max(self.embedded_at, captured_at)
         self.best_quality = max(self.best_quality, quality.score)
-        self.contested = self.doubted = False
+        self.contested, self.doubted_since = False, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,21 +203,24 @@ class Tracker:
         another = similarity is not None and similarity < self.settings.split_below
         if not another:
             track.absorb(embedding, quality, captured_at)
+            track.unsure = similarity is not None and similarity < self.settings.sure_above
             return track
         if quality.score < self.settings.guard_min_quality or track not in self._tracks:
-            track.doubted = True
+            since = (track.doubted_since, track.embedded_at)
+            track.doubted_since = min(at for at in (*since, captured_at) if at is not None)
             return track
         return self._split(track, embedding, quality, captured_at)
 
     def sighting(self, track: Track, *, ended: bool = False) -> Sighting:
         """What ``track`` says now. Set ``ended`` for tracks of ``TrackUpdate.ended``, after concluding.
 
-        While it is doubted, nobody is named; a name it ends with is told of the last face that bore it out.
+        While another person may bear the track, nobody is named; a name it ends with is told of the time when
+        it was sure.
         """
         decision, captured_at = track.decision, track.last_seen
-        if track.doubted and isinstance(decision, Identified):
-            if ended and track.embedded_at is not None:
-                captured_at = min(captured_at, track.embedded_at)
+        if track.doubted_since is not None and isinstance(decision, Identified):
+            if ended:
+                captured_at = min(captured_at, track.doubted_since)
             else:
                 decision = Undecided((Reason.FACES_DISAGREE,), decision.votes, decision.candidates)
         return Sighting(
@@ -282,8 +290,11 @@ class Tracker:
         for index, face_index in pairing.pairs:
             track, face = tracks[index], faces[face_index]
             leapt = iou(anchors[index].expected, face.detection.box) < _DOUBTFUL_OVERLAP
-            slipped = track.misses > 0 or leapt or index in pairing.contested or face_index in covered
-            track.contested |= slipped
+            unwatched = track.misses > 0 or captured_at - track.last_seen > self.settings.unwatched_seconds
+            slipped = unwatched or leapt or index in pairing.contested or face_index in covered
+            if slipped:
+                track.contested = True
+                track.doubted_since = track.last_seen if track.doubted_since is None else track.doubted_since
             track.follow(face, captured_at)
         followed = {face_index for _, face_index in pairing.pairs}
         for index in set(range(len(tracks))) - {index for index, _ in pairing.pairs}:
@@ -339,7 +350,7 @@ def wants_embedding(track: Track, now: float, settings: TrackerSettings) -> bool
     if track.embedded_at is None:
         return True
     waited = now - track.embedded_at
-    if track.contested:
+    if track.contested or track.unsure:
         return waited > 0
     if quality.score >= track.best_quality + settings.better_by:
         return waited >= settings.embed_interval_seconds

@@ -314,7 +314,7 @@ UNKNOWN = Unknown((Reason.BELOW_THRESHOLD,), 5)
     ],
 )
 def test_wants_embedding(decision: Decision, waited: float, worth: float, expected: bool) -> None:
-    made = tracker()
+    made = tracker(unwatched_seconds=10)
     (track,) = made.update([face(0, score=0.99)], 0).tracks
     assert made.wants_embedding(track, 0)
     made.note_embedding(track, ANNA, quality(), 0)
@@ -345,6 +345,48 @@ def test_a_contested_track_is_checked_at_once() -> None:
     assert made.wants_embedding(track, 1)
     made.note_embedding(track, ANNA, quality(), 1)
     assert not made.wants_embedding(track, 1.2)
+
+
+def test_a_track_that_was_not_watched_is_checked_at_once() -> None:
+    made = tracker()
+    (track,) = made.update([face(0, score=0.99)], 0).tracks
+    made.note_embedding(track, ANNA, quality(), 0)
+    track.decision = IDENTIFIED
+    made.update([face(0)], 0.4)
+    assert not made.wants_embedding(track, 0.4)
+    made.update([face(0)], 1.2)  # time enough for somebody else to sit down there
+    assert made.wants_embedding(track, 1.2)
+
+
+def test_an_embedding_that_is_not_much_like_the_others_wants_another() -> None:
+    made = tracker()
+    (track,) = made.update([face(0, score=0.99)], 0).tracks
+    made.note_embedding(track, ANNA, quality(), 0)
+    track.decision = IDENTIFIED
+    made.update([face(0)], 0.4)
+    assert made.note_embedding(track, vector(0.4, 0.9), quality(), 0.4) is track
+    made.update([face(0)], 0.6)
+    assert made.wants_embedding(track, 0.6)
+    made.note_embedding(track, ANNA, quality(), 0.6)
+    made.update([face(0)], 0.8)
+    assert not made.wants_embedding(track, 0.8)
+
+
+def test_nobody_is_named_while_another_may_bear_the_track() -> None:
+    made = tracker()
+    (track,) = made.update([face(0, score=0.99)], 10).tracks
+    made.note_embedding(track, ANNA, quality(), 10)
+    track.decision = IDENTIFIED
+    made.update([face(0, usable=False)], 10.2)
+    assert made.sighting(track).decision == IDENTIFIED  # a turned head
+    made.update([], 10.4)
+    made.update([face(0, usable=False)], 10.6)  # somebody whose face cannot be seen
+    assert isinstance(made.sighting(track).decision, Undecided)
+    last = made.sighting(track, ended=True)
+    assert (last.decision, last.captured_at) == (IDENTIFIED, 10.2)
+    made.update([face(0)], 10.8)
+    made.note_embedding(track, ANNA, quality(), 10.8)
+    assert made.sighting(track).decision == IDENTIFIED
 
 
 def test_what_stays_undecided_is_not_embedded_for_ever_at_full_rate() -> None:
