@@ -150,7 +150,7 @@ def _download(artefact: Artefact, folder: Path, folders: Sequence[Path], progres
         )
 
     try:
-        with part.open("a+b") as file:
+        with _open_part(part) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _receive(artefact, file, progress)
             found = _digest(file)
@@ -171,6 +171,12 @@ def _download(artefact: Artefact, folder: Path, folders: Sequence[Path], progres
     except OSError as error:
         raise unavailable(error.strerror or repr(error)) from error
     return target
+
+
+def _open_part(part: Path) -> BinaryIO:
+    """The part file, to read and append; never somebody else's file that a link in its place leads to."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(part, flags, 0o644), "a+b")
 
 
 def _receive(artefact: Artefact, file: BinaryIO, progress: Progress) -> None:
@@ -199,7 +205,7 @@ def _receive(artefact: Artefact, file: BinaryIO, progress: Progress) -> None:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             file.truncate(0)
             have = 0
-        length = int(response.headers.get("Content-Length") or 0)
+        length = _content_length(response.headers.get("Content-Length"))
         total = have + length if length else 0
         _require_expected_size(artefact, total)
         received = have
@@ -207,10 +213,18 @@ def _receive(artefact: Artefact, file: BinaryIO, progress: Progress) -> None:
         while chunk := response.read(CHUNK_BYTES):
             file.write(chunk)
             received += len(chunk)
+            if artefact.size_bytes and received > artefact.size_bytes:
+                file.truncate(0)
+                raise http.client.HTTPException(f"more than the expected {artefact.size_bytes} bytes came")
             progress(received, total)
         file.flush()
     if total and received < total:
         raise http.client.IncompleteRead(b"", total - received)
+
+
+def _content_length(header: str | None) -> int:
+    """Bytes that are announced; 0 when that is not known."""
+    return int(header) if header and header.isascii() and header.isdigit() else 0
 
 
 def _require_expected_size(artefact: Artefact, total: int) -> None:

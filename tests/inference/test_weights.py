@@ -38,6 +38,8 @@ class FileServer(ThreadingHTTPServer):
         self.content = CONTENT
         self.status = 200
         self.cut_after: int | None = None
+        self.length: str | None = ""
+        """Sent as Content-Length: empty the true one, None none at all."""
         self.ranges: list[str | None] = []
 
     @property
@@ -60,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if self.server.length is not None:
+            self.send_header("Content-Length", self.server.length or str(len(body)))
         self.end_headers()
         self.wfile.write(body[: self.server.cut_after])
 
@@ -190,6 +193,35 @@ def test_a_rest_longer_than_the_file_starts_over(tmp_path: Path, spec: ModelSpec
     (tmp_path / ".model.onnx.part").write_bytes(CONTENT + b"too much")
     assert fetch(spec, [tmp_path]).read_bytes() == CONTENT
     assert server.ranges == [f"bytes={len(CONTENT) + 8}-", None]
+
+
+@pytest.mark.parametrize("length", [None, "many"])
+def test_a_server_that_does_not_say_how_much_it_sends(
+    tmp_path: Path, spec: ModelSpec, server: FileServer, length: str | None
+) -> None:
+    server.length = length
+    assert fetch(spec, [tmp_path]).read_bytes() == CONTENT
+
+
+def test_no_more_than_the_file_is_written_to_the_disk(
+    tmp_path: Path, spec: ModelSpec, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "CHUNK_BYTES", 1024)
+    server.content, server.length = CONTENT * 3, None
+    received: list[int] = []
+    with pytest.raises(WeightsUnavailableError, match="more than the expected"):
+        fetch(spec, [tmp_path], lambda done, _total: received.append(done))
+    assert max(received) <= len(CONTENT)
+    assert (tmp_path / ".model.onnx.part").stat().st_size == 0
+
+
+def test_a_link_in_place_of_the_part_file_is_not_followed(tmp_path: Path, spec: ModelSpec) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    (tmp_path / ".model.onnx.part").symlink_to(precious)
+    with pytest.raises(WeightsUnavailableError, match="symbolic link"):
+        fetch(spec, [tmp_path])
+    assert precious.read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("status", [404, 403, 500])
