@@ -458,6 +458,8 @@ def test_switches() -> None:
         (b'{"a": {"b": "Occupied"}}', "a.b", True),
         (b'{"a": {"b": 1}}', "a.b", True),
         (b'{"a": {"b": null}}', "a.b", None),
+        (b"", "presence", None),
+        (b"unavailable", "presence", None),
     ],
 )
 def test_occupancy_sensors(payload: bytes, key: str | None, expected: bool | None) -> None:

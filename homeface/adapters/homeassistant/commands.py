@@ -44,8 +44,8 @@ def parse_occupancy(payload: bytes, occupied: Collection[str], json_key: str | N
     ``occupied``: payloads that mean occupied, upper and lower case alike. ``json_key``: where the value
     stands in a JSON object; dots reach into nested ones. Raises ValueError for what cannot be read.
     """
-    if json_key is None:
-        word = payload.decode()
+    if json_key is None or payload.strip().lower() in {word.encode() for word in _NO_VALUE}:
+        word = payload.decode()  # gone, or its gateway is: said in one word, JSON or not
     else:
         value = json.loads(payload)
         for key in json_key.split("."):
