@@ -65,16 +65,18 @@ async def _enrol(
     from homeface.core.enrolment import policy_for_enrolment
     from homeface.inference.calibration import calibration_for
     from homeface.service.enrolment import Enrolment
-    from homeface.service.session import open_session
+    from homeface.service.session import apply_aliases, open_session
 
     async with open_session(config, os.environ) as session:
         calibration = await asyncio.to_thread(calibration_for, session.engine.model_id, config.models_dir)
         policy = policy_for_enrolment(calibration, allow_lookalikes=allow_lookalikes)
         enrolment = Enrolment(session.engine, session.store, policy, keep_crops=config.storage.keep_crops)
         with bar(f"Enrolling {name}", len(photos)) as show:
-            return await enrolment.enrol(
+            report = await enrolment.enrol(
                 name, [(str(path), path) for path in photos], lambda done, _total, _label: show(done)
             )
+        await asyncio.to_thread(apply_aliases, session.store, config)
+        return report
 
 
 @click.command("identify")

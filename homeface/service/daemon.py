@@ -20,7 +20,7 @@ from homeface.errors import HomefaceError
 from homeface.inference.engine import Engine, EngineSettings
 from homeface.service import wiring
 from homeface.service.life import Life
-from homeface.service.session import open_store
+from homeface.service.session import only_daemon, open_store
 
 _LOG = logging.getLogger(__name__)
 _WATCHDOG_DEFAULT_SECONDS = 30.0
@@ -90,18 +90,19 @@ class Daemon:
         engine = await self._engine_for(self._config)
         if engine is None or self._stopping:
             return
-        store = await asyncio.to_thread(open_store, self._config)
-        try:
-            life = Life(self._config, engine, store)
-            await life.begin()
-            await self._run_life(life, engine)
-        except ExceptionGroup as group:
-            expected = _expected(group)
-            if expected is None:
-                raise
-            raise expected from group
-        finally:
-            await asyncio.to_thread(store.close)
+        with only_daemon(self._config):
+            store = await asyncio.to_thread(open_store, self._config)
+            try:
+                life = Life(self._config, engine, store)
+                await life.begin()
+                await self._run_life(life, engine)
+            except ExceptionGroup as group:
+                expected = _expected(group)
+                if expected is None:
+                    raise
+                raise expected from group
+            finally:
+                await asyncio.to_thread(store.close)
 
     async def _run_life(self, life: Life, engine: Engine) -> None:
         async with asyncio.TaskGroup() as tasks:

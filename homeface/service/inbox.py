@@ -38,6 +38,7 @@ class Inbox:
         self._watches = watches
         self._view = view
         self._waiting: dict[tuple[type, str | None], ha.SetRecognition | _SensorSays] = {}
+        self._said: dict[str, _SensorSays] = {}
         self._arrived = asyncio.Event()
         for topic_filter in ha.command_filters(view()):
             link.subscribe(topic_filter, self._command)
@@ -66,9 +67,12 @@ class Inbox:
             self._enqueue(command, command.camera)
 
     def _sensor(self, room: str, sensor: OccupancySensor) -> Callable[[str, bytes, bool], None]:
-        def hear(_topic: str, payload: bytes, _retained: bool) -> None:
-            says = ha.parse_occupancy(payload, sensor.occupied, sensor.json_key)
-            self._enqueue(_SensorSays(room, says), room)
+        def hear(_topic: str, payload: bytes, retained: bool) -> None:
+            says = _SensorSays(room, ha.parse_occupancy(payload, sensor.occupied, sensor.json_key))
+            if retained and self._said.get(room) == says:
+                return  # handed over again after a reconnect: no news of a sensor that may be dead
+            self._said[room] = says
+            self._enqueue(says, room)
 
         return hear
 

@@ -113,6 +113,9 @@ class Publisher:
             _LOG.info("Clearing %s, which an earlier run left at the broker.", topic)
             self._link.clear_state(topic)
             del self._known[topic]
+        if not self._config.mqtt.discovery:
+            for topic in [t for t in self._known if t in ha.discovery_messages(self.view)]:
+                self._link.clear_state(topic)
         self._scanned = True
         self.announce()
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import fcntl
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from homeface.adapters.store import Store
 from homeface.config import Config
+from homeface.errors import GalleryError, StoreError
 from homeface.inference.engine import Engine
 from homeface.service import wiring
 from homeface.service.pipeline import Recognition
 from homeface.service.recognition import recognition_of
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,46 @@ class Session:
 
 
 def open_store(config: Config) -> Store:
-    """The configured store. Raises ``StoreError``."""
-    return Store(wiring.database_path(config), key_file=config.storage.key_file)
+    """The configured store, with the configured aliases. Raises ``StoreError``."""
+    store = Store(wiring.database_path(config), key_file=config.storage.key_file)
+    try:
+        apply_aliases(store, config)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+@contextmanager
+def only_daemon(config: Config) -> Iterator[None]:
+    """Hold the lock of the one daemon on this database. Raises ``StoreError`` when another one has it."""
+    path = wiring.database_path(config).with_suffix(".lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}): check storage.folder.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                f"Another homeface daemon is running on {path.with_suffix('.db')}: stop it first "
+                "(systemctl stop homeface), or give this one another storage.folder."
+            ) from error
+        yield
+
+
+def apply_aliases(store: Store, config: Config) -> None:
+    """Give enrolled people their configured aliases; one that somebody else has is told and left out."""
+    for name, person in config.people.items():
+        subject = store.find_subject(name)
+        if subject is None or set(subject.aliases) == set(person.aliases):
+            continue
+        try:
+            store.set_aliases(subject.subject_id, person.aliases)
+        except GalleryError as error:
+            _LOG.warning("The aliases of %s in the configuration are not used: %s", name, error)
 
 
 @asynccontextmanager

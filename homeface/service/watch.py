@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 
 from homeface.adapters.camera import Camera, CameraSettings, CameraStats, CameraStatus
 from homeface.service.hub import Hub
@@ -15,7 +17,13 @@ _LOG = logging.getLogger(__name__)
 class CameraWatch:
     """Supervises one camera: frames in, sightings out; tells the hub when the camera comes and goes."""
 
-    def __init__(self, settings: CameraSettings, pipeline: Pipeline, hub: Hub) -> None:
+    def __init__(
+        self,
+        settings: CameraSettings,
+        pipeline: Pipeline,
+        hub: Hub,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.name = settings.name
         self.room = pipeline.room
         self.pipeline = pipeline
@@ -27,6 +35,8 @@ class CameraWatch:
         if settings.name not in hub.paused:
             self._resumed.set()
         self._walking = asyncio.Lock()
+        self._clock = clock
+        self._resumed_at = 0.0
 
     @property
     def paused(self) -> bool:
@@ -55,15 +65,17 @@ class CameraWatch:
         """Switch recognition off or on; off forgets at once what this camera saw."""
         if paused == self.paused:
             return
+        _LOG.info("Camera %s: recognition switched %s.", self.name, "off" if paused else "on")
         if paused:
             self._resumed.clear()
+            await self._hub.set_paused(self.name, self.room, True)  # at once, even while the device hangs
             async with self._walking:
                 self.pipeline.flush()
         else:
+            self._resumed_at = self._clock()
+            await self._hub.set_paused(self.name, self.room, False)
             await asyncio.to_thread(self._camera.take)  # what waited was seen while nobody should look
             self._resumed.set()
-        _LOG.info("Camera %s: recognition switched %s.", self.name, "off" if paused else "on")
-        await self._hub.set_paused(self.name, self.room, paused)
 
     async def learn(self, recognition: Recognition) -> None:
         """Use another gallery or policy from the next frame on."""
@@ -79,8 +91,8 @@ class CameraWatch:
                 if self.paused:  # while we waited for the frame or for the turn
                     continue
                 frame = await asyncio.to_thread(self._camera.take)
-                if frame is None:
-                    continue
+                if frame is None or frame.captured_at < self._resumed_at:
+                    continue  # taken before the switch was turned, and only now delivered
                 sightings = await self.pipeline.process(frame)
                 if not self._resumed.is_set():
                     continue
