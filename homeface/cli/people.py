@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeface.cli.options import config_option, json_option, print_json, print_table, read_config
+from homeface.cli.progress import bar
 
 if TYPE_CHECKING:
     from homeface.adapters.store import Store
@@ -61,7 +62,6 @@ def enrol_command(
 async def _enrol(
     config: Config, name: str, photos: Sequence[Path], allow_lookalikes: bool
 ) -> EnrolmentReport:
-    from homeface.cli.progress import bar
     from homeface.core.enrolment import policy_for_enrolment
     from homeface.inference.calibration import calibration_for
     from homeface.service.enrolment import Enrolment
@@ -278,7 +278,6 @@ def reembed(config_path: Path | None, as_json: bool) -> int:
 
 
 async def _reembed(config: Config) -> ReembedReport:
-    from homeface.cli.progress import bar
     from homeface.service.enrolment import Enrolment
     from homeface.service.session import open_session
 

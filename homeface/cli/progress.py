@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
 if TYPE_CHECKING:
     from homeface.inference.weights import ModelSpec
 
 
 def fetch_with_progress(spec: ModelSpec, folders: Sequence[Path]) -> Path | None:
     """Find or download the weights of one model; None when they come inside a package."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
     from homeface.errors import WeightsUnavailableError
     from homeface.inference.weights import fetch, locate
 
@@ -42,9 +42,6 @@ def fetch_with_progress(spec: ModelSpec, folders: Sequence[Path]) -> Path | None
 @contextmanager
 def bar(description: str, total: float) -> Iterator[Callable[[float], None]]:
     """A progress bar; yields the function that sets how much of ``total`` is done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeface.cli.options import config_option, json_option, print_table, read_config
+from homeface.cli.progress import bar
 
 if TYPE_CHECKING:
     from homeface.config import Config
@@ -41,7 +42,6 @@ def replay_command(clips: tuple[str, ...], config_path: Path | None, as_json: bo
 
 
 async def _replay(clips: list[Clip], config: Config) -> tuple[ReplayReport, dict[str, str]]:
-    from homeface.cli.progress import bar
     from homeface.service.replay import clip_seconds, replay
     from homeface.service.session import open_session
 
