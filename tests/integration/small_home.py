@@ -126,6 +126,11 @@ class SmallHome:
             "presence": self.told("person", self.ready.person_id, "presence"),
         }
 
+    def both(self) -> dict[str, str | None]:
+        """What ``kitchen`` is to be while the person and the stranger are in sight."""
+        room = {"availability": "online", "occupancy": "ON", "people": "2", "unknown": "1"}
+        return {**room, "names": self.ready.person, "person": KITCHEN, "presence": "home"}
+
     def online_since(self, count: int) -> float | None:
         """When the daemon said ``online`` at last, if it did so after the first ``count`` messages."""
         news = [message for message in self.listener.heard[count:] if message.topic == STATUS]
@@ -144,8 +149,8 @@ class SmallHome:
 
 
 @contextmanager
-def small_home(folder: Path) -> Iterator[SmallHome]:
-    """Start broker, cameras and subscriber."""
+def small_home(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[SmallHome]:
+    """Start broker, cameras and subscriber; ``environ`` is for the daemon."""
     ready = prepared()
     shutil.copytree(ready.gallery, folder / "state")
     with ExitStack() as stack:
@@ -153,6 +158,6 @@ def small_home(folder: Path) -> Iterator[SmallHome]:
         mounts = {path: Mount(str(clip), loop=True) for path, clip in ready.clips.items()}
         cameras = stack.enter_context(RtspServer(mounts))
         listener = stack.enter_context(Listener(broker, "homeface/#", "homeassistant/status", "test/#"))
-        daemon = Daemon(folder / "config.yaml", folder / "daemon")
+        daemon = Daemon(folder / "config.yaml", folder / "daemon", environ=environ)
         stack.callback(daemon.close)
         yield SmallHome(folder, broker, cameras, daemon, listener, ready)

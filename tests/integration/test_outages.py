@@ -75,11 +75,9 @@ def test_what_happened_without_a_broker_is_a_state_afterwards_but_no_event(
 
 def test_a_killed_daemon_takes_up_where_it_was(home: SmallHome, capsys: pytest.CaptureFixture[str]) -> None:
     """SIGKILL twice while a person and a stranger stay in sight: nobody arrives a second time."""
-    person = home.ready.person
     home.configure(STAY)
     home.daemon.start()
-    right = {"availability": "online", "occupancy": "ON", "people": "2", "names": person, "unknown": "1"}
-    right |= {"person": "kitchen", "presence": "home"}
+    right = home.both()
     wait_until(lambda: home.kitchen() == right, 30, f"the house knows both: {home.kitchen()}")
     first = {"arrived": 1, "unknown": 1}
     wait_until(lambda: kinds(home.events()) == first, 5, f"both are told: {home.events()}")
