@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -71,6 +72,7 @@ def cli() -> None:
 
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; expected errors become one text on stderr."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # a camera's trouble is told once, by us
     try:
         result = cli.main(args=arguments, prog_name="homeface", standalone_mode=False)
     except click.exceptions.Exit as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeface.cli.options import print_table
+from homeface.cli.options import latency_text, print_table
 
 if TYPE_CHECKING:
     from homeface.service.demo import Story, Tell
@@ -25,7 +27,12 @@ _LIMIT_SECONDS = 100.0
 @click.option(
     "--camera", metavar="URL|NUMBER", help="Use a real camera: rtsp://… or the number of a USB camera."
 )
-@click.option("--video", type=click.Path(path_type=Path), help="Use a recording as the camera.")
+@click.option(
+    "--video",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Use a recording as the camera, again and again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is of kind summary.")
 @click.option("--seconds", default=_LIMIT_SECONDS, show_default=True, help="End at the latest after so long.")
 def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds: float) -> int:
@@ -38,6 +45,8 @@ def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds:
     """
     if camera and video:
         raise click.UsageError("Give --camera or --video, not both.")
+    if video and not video.is_file():
+        raise click.UsageError(f"There is no file {video}.")
     import logging
 
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
@@ -68,7 +77,11 @@ def _fetch_weights() -> None:
 
 def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool) -> dict[str, object]:
     if camera:
-        return {"device": int(camera)} if camera.isdigit() else {"url": camera}
+        if "://" in camera:
+            return {"url": camera}
+        if camera.isdigit() or camera.startswith("/dev/"):
+            return {"device": int(camera) if camera.isdigit() else camera}
+        raise click.UsageError("--camera takes a URL (rtsp://…), the number of a USB camera or /dev/video0.")
     if video:
         return {"file": str(video.absolute()), "loop": True}
     from homeface.service.demo_clip import write_clip
@@ -81,6 +94,7 @@ def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool)
 
 
 async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: float) -> Story:
+    from homeface.adapters.camera import probe
     from homeface.inference.engine import Engine
     from homeface.service import wiring
     from homeface.service.demo import Demo, RememberingEngine, demo_config, embedded_broker
@@ -89,6 +103,8 @@ async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: 
 
     async with embedded_broker() as port:
         config = demo_config(folder, source, port, os.environ)
+        (camera,) = config.cameras.values()
+        await asyncio.to_thread(probe, wiring.camera_settings("camera", camera))  # told now, not at the end
         store = open_store(config)
         engine = Engine(wiring.engine_settings(config, os.environ))
         await engine.start()
@@ -129,27 +145,29 @@ def _tell_text(thing: Mapping[str, object]) -> None:
             )
         case "enrolment":
             click.secho(
-                f"{thing['at']:>6} s  → enrolled {thing['name']} from {thing['accepted']} faces", fg="green"
+                f"{thing['at']:>6} s  → enrolled {thing['name']} from {_count(thing['accepted'], 'face')}",
+                fg="green",
             )
         case _:
             click.echo(str(thing.get("text", thing)))
 
 
+_WHY = {"empty_gallery": "nobody is enrolled yet"}
 _VERBS = {"arrived": "arrived", "left": "left", "unknown": "is here", "seen_again": "was seen again"}
 
 
 def _answer(thing: Mapping[str, object]) -> str:
     score = "" if thing["score"] is None else f", best score {thing['score']}"
     margin = "" if thing["margin"] is None else f", margin {thing['margin']}"
-    reasons = ", ".join(str(reason) for reason in thing["reasons"])  # type: ignore[attr-defined]
+    reasons = ", ".join(_WHY.get(str(reason), str(reason)) for reason in thing["reasons"])  # type: ignore[attr-defined]
     why = f" ({reasons})" if reasons else ""
     who = {"undecided": "somebody, not decided yet", "unknown": "unknown"}.get(
         str(thing["answer"]), str(thing["person"])
     )
     verb = "the visit ended as" if thing["ended"] else "sees"
     return (
-        f"{verb} {who}{why}{score}{margin}, {thing['votes']} faces, "
-        f"{thing['age_ms']} ms old, {thing['frames']} frames looked at, {thing['dropped']} dropped"
+        f"{verb} {who}{why}{score}{margin}, {_count(thing['votes'], 'face')}, "
+        f"{thing['age_ms']} ms old, {_count(thing['frames'], 'frame')} looked at, {thing['dropped']} dropped"
     )
 
 
@@ -159,16 +177,38 @@ def _print_end(story: Story, summary: Mapping[str, object]) -> None:
     for topic, payload, retained in story.messages:
         counts[topic] += 1
         topics[topic] = (payload, retained)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    room = max(12, width - max(map(len, topics), default=0) - 12)  # one line for each
     rows = [
-        (topic, counts[topic], topics[topic][0].decode(errors="replace")[:90]) for topic in sorted(topics)
+        (topic, counts[topic], _cut(topics[topic][0].decode(errors="replace"), room))
+        for topic in sorted(topics)
     ]
     click.echo()
     print_table(
-        ("topic", "messages", "last payload"), rows, title="What a broker got (last payload of each topic)"
+        ("topic", "n", "last payload"),
+        rows,
+        title="What a broker got (n messages, and the last payload, of each topic)",
     )
-    latency = summary["latency_ms"]
-    wrong = "not known for your own camera" if summary["wrong_names"] is None else summary["wrong_names"]
+    named, unknown, wrong = summary["named_visits"], summary["unknown_visits"], summary["wrong_names"]
+    told = "not known for your own camera" if wrong is None else wrong
     click.echo(
-        f"{summary['named_visits']} visits named, {summary['unknown_visits']} unknown, wrong names: {wrong}; "
-        f"{summary['mqtt_messages']} MQTT messages, picture to message: {latency}"
+        f"{_count(named, 'visit')} named, {unknown} unknown, wrong names: {told}; "
+        f"{_count(summary['mqtt_messages'], 'MQTT message')}"
+        + (f"; from picture to message {latency}." if (latency := latency_text(summary)) else ".")
     )
+    if not named:
+        click.echo(_NOBODY_NAMED)
+
+
+_NOBODY_NAMED = (
+    "Nobody was named: a visitor is enrolled when an unknown visit ends, and named when they come back. Stay "
+    "before the camera for some seconds, go away for ten, come back; --seconds 300 gives more time."
+)
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _count(number: object, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,10 +78,20 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(
+        title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
         table.add_row(*("–" if cell is None else str(cell) for cell in row))
     width = None if sys.stdout.isatty() else 160
     Console(width=width, highlight=False).print(table)
+
+
+def latency_text(summary: Mapping[str, object]) -> str:
+    """``latency_ms`` of a summary in words; empty when nothing was measured."""
+    latency = summary["latency_ms"]
+    if not isinstance(latency, Mapping) or latency["p50"] is None:
+        return ""
+    return f"{latency['p50']:.0f} ms (median), {latency['p95']:.0f} ms (95th percentile)"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeface.cli.options import config_option, json_option, read_config
+from homeface.cli.options import config_option, json_option, latency_text, read_config
 
 if TYPE_CHECKING:
     from homeface.config import Config
@@ -59,7 +59,9 @@ def watch_command(config_path: Path | None, as_json: bool, seconds: float | None
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        click.echo(f"{heard.events} events; picture to subscriber, in ms: {summary['latency_ms']}")
+        latency = latency_text(summary)
+        count = f"{heard.events} event" if heard.events == 1 else f"{heard.events} events"
+        click.echo(f"{count}; from picture to subscriber {latency}." if latency else f"{count}.")
 
 
 async def _listen(config: Config, heard: Heard, as_json: bool, seconds: float | None) -> None:
