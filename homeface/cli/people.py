@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeface.adapters.store import Store
     from homeface.config import Config
     from homeface.core.gallery import Subject
-    from homeface.service.enrolment import EnrolmentReport, FaceAnswer, ReembedReport
+    from homeface.service.enrolment import EnrolmentReport, FaceAnswer, PhotoVerdict, ReembedReport
 
 
 @click.command("enrol")
@@ -38,8 +38,8 @@ def enrol_command(
     """Enrol NAME from PHOTOS, or add photos to NAME.
 
     JPEG, PNG, WebP and HEIC, straight from a phone. Five photos are good: different days, light and angles,
-    one person in each. Each photo gets a verdict; bad ones are refused and harm nothing. A running daemon
-    notices by itself. Exit code 1 when no photo was accepted.
+    one person in each, the whole head and some room around it. Each photo gets a verdict; bad ones are
+    refused and harm nothing. A running daemon notices by itself. Exit code 1 when no photo was accepted.
     """
     config = read_config(config_path)
     report = asyncio.run(_enrol(config, name, photos, allow_lookalikes))
@@ -54,9 +54,13 @@ def enrol_command(
             }
         )
     else:
-        print_table(("photo", "verdict", ""), [(p.label, p.key, p.message) for p in report.photos])
+        print_table(("photo", "verdict", ""), [_verdict(photo) for photo in report.photos])
         click.echo(f"{name}: {report.accepted} of {len(report.photos)} photos accepted.")
     return 0 if report.accepted or all(p.key == "duplicate" for p in report.photos) else 1
+
+
+def _verdict(photo: PhotoVerdict) -> tuple[str, str, str]:
+    return photo.label, photo.key, "" if photo.key == "accepted" else photo.message
 
 
 async def _enrol(
@@ -95,15 +99,28 @@ def identify_command(images: tuple[Path, ...], config_path: Path | None, as_json
     if as_json:
         print_json(rows)
     else:
-        print_table(
-            ("picture", "box", "person", "candidates", "margin", "why not"),
-            [
-                (row["image"], row.get("box"), row["person"], row.get("candidates_text"), row.get("margin"),
-                 str(row.get("error") or "") or _list(row["reasons"]))
-                for row in rows
-            ],
-        )  # fmt: skip
+        for image in dict.fromkeys(str(row["image"]) for row in rows):
+            _print_faces(image, [row for row in rows if row["image"] == image])
     return 1 if any("error" in row for row in rows) else 0
+
+
+def _print_faces(image: str, rows: list[dict[str, object]]) -> None:
+    """One picture: a line a face, or a sentence when there is none."""
+    if "error" in rows[0]:
+        click.echo(rows[0]["error"])
+        return
+    if "box" not in rows[0]:
+        click.echo(f"{image}: no face was found.")
+        return
+    print_table(
+        ("person", "best candidates", "margin", "face at (px)", "why not"),
+        [
+            (row["person"] or "unknown", row["candidates_text"], _number(row["margin"]),
+             _list(row["box"], " "), _list(row["reasons"], "\n"))
+            for row in rows
+        ],
+        title=image,
+    )  # fmt: skip
 
 
 async def _identify(config: Config, images: Sequence[Path]) -> list[dict[str, object]]:
@@ -212,14 +229,23 @@ def show_person(name: str, config_path: Path | None, as_json: bool) -> None:
     print_table(
         ("photo", "model", "quality", "infra-red", "added"),
         [
-            (t["id"], t["model"], t["quality"], "yes" if t["infrared"] else "no", _when(t["created_at"]))
+            (
+                t["id"],
+                t["model"],
+                _number(t["quality"]),
+                "yes" if t["infrared"] else "no",
+                _when(t["created_at"]),
+            )
             for t in templates
         ],
         title="Photos",
     )
+    if not visits:
+        click.echo("Last visits: none yet")
+        return
     print_table(
         ("room", "camera", "from", "to", "score"),
-        [(v["room"], v["camera"], _when(v["from"]), _when(v["to"]), v["score"]) for v in visits],
+        [(v["room"], v["camera"], _when(v["from"]), _when(v["to"]), _number(v["score"])) for v in visits],
         title="Last visits",
     )
 
@@ -229,7 +255,10 @@ def show_person(name: str, config_path: Path | None, as_json: bool) -> None:
 @click.argument("new_name")
 @config_option
 def rename_person(name: str, new_name: str, config_path: Path | None) -> None:
-    """Give a person another name; history and Home Assistant's entities stay."""
+    """Give a person another name.
+
+    The history and Home Assistant's entities stay.
+    """
     with closing(_store(config_path)) as store:
         subject = store.rename(store.require_subject(name).subject_id, new_name)
     click.echo(f"{name} is now called {subject.name}.")
@@ -254,7 +283,10 @@ def remove_person(name: str, config_path: Path | None, yes: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @config_option
 def export_person(name: str, folder: Path, config_path: Path | None) -> None:
-    """Write all that is known of a person into a new FOLDER: face pictures and subject.json."""
+    """Write all that is known of a person into a folder.
+
+    FOLDER is new or empty; it gets the face pictures and subject.json, readable by you alone.
+    """
     with closing(_store(config_path)) as store:
         subject = store.require_subject(name)
         files = store.export(subject.subject_id, folder)
@@ -265,7 +297,10 @@ def export_person(name: str, folder: Path, config_path: Path | None) -> None:
 @config_option
 @json_option
 def reembed(config_path: Path | None, as_json: bool) -> int:
-    """Make templates of another model anew from the kept face pictures (after a change of embedder)."""
+    """Adapt everybody to another embedder.
+
+    Makes the templates of another model anew from the kept face pictures; no new photos are needed.
+    """
     config = read_config(config_path)
     report = asyncio.run(_reembed(config))
     if as_json:
@@ -307,8 +342,12 @@ def _person(store: Store, subject: Subject) -> dict[str, object]:
     }
 
 
-def _list(values: object) -> str:
-    return ", ".join(values) if isinstance(values, list) else ""
+def _list(values: object, between: str = ", ") -> str:
+    return between.join(str(value) for value in values) if isinstance(values, list) else ""
+
+
+def _number(value: object) -> str:
+    return "–" if not isinstance(value, float) else f"{value:.2f}"
 
 
 def _when(seconds: object) -> str:
