@@ -17,7 +17,11 @@ def config_command() -> None:
 
 @config_command.command("schema")
 def schema() -> None:
-    """Print the JSON schema (for VS Code: # yaml-language-server: $schema=FILE)."""
+    """Print the JSON schema, for editors.
+
+    Write it to a file, and name that in the first line of the configuration:
+    # yaml-language-server: $schema=FILE
+    """
     from homeface import config
 
     print_json(config.json_schema())
@@ -27,7 +31,10 @@ def schema() -> None:
 @config_option
 @json_option
 def check(config_path: Path | None, as_json: bool) -> int:
-    """Read the configuration and tell everything that is wrong with it. Exit code 2 if something is."""
+    """Tell everything that is wrong with a configuration.
+
+    Each problem with its file, line and key. Exit code 2 when there is one.
+    """
     try:
         found = read_config(config_path)
     except ConfigError as error:

@@ -37,14 +37,17 @@ def models_command() -> None:
 @config_option
 @json_option
 def list_models(config_path: Path | None, as_json: bool) -> None:
-    """Show every model homeface knows, its licence, and where its weights lie."""
+    """Show every model homeface knows, its licence, and its weights.
+
+    The table names the file; `homeface models verify` and --json also tell its folder.
+    """
     rows = _survey(_config_if_any(config_path))
     if as_json:
         print_json(rows)
         return
     print_table(
         ("model", "kind", "weights", "licence"),
-        [(row["model"], row["kind"], row["file"] or row["state"], row["licence"]) for row in rows],
+        [(row["model"], row["kind"], Path(row["file"]).name or row["state"], row["licence"]) for row in rows],
     )
 
 
@@ -65,7 +68,11 @@ def verify_models(config_path: Path | None, as_json: bool) -> int:
 @click.argument("names", nargs=-1)
 @config_option
 def fetch_models(names: tuple[str, ...], config_path: Path | None) -> None:
-    """Download the weights of NAMES; without names, those that the configuration needs."""
+    """Download the weights of models.
+
+    Download the weights of NAMES; without names, those that the configuration needs. Without a configuration:
+    those of the default models.
+    """
     from homeface.cli.progress import fetch_with_progress
     from homeface.service.wiring import known_models, model_folders, wanted_models
 

@@ -47,6 +47,11 @@ def test_each_command_explains_itself(homeface: Command, command: str) -> None:
     assert COMMANDS[command] in " ".join(answer.out.split())
 
 
+@pytest.mark.parametrize("group", ["people", "models", "config"])
+def test_no_command_of_a_group_is_explained_by_half_a_sentence(homeface: Command, group: str) -> None:
+    assert "..." not in homeface(group, "--help").out.partition("Commands:")[2]
+
+
 def test_version(homeface: Command) -> None:
     assert homeface("--version").out == f"homeface, version {__version__}\n"
 
@@ -59,6 +64,7 @@ def test_version(homeface: Command) -> None:
         (["people"], "Usage:"),
         (["run", "--log-format", "xml"], "'xml' is not one of"),
         (["demo", "--camera", "0", "--video", "x.mp4"], "not both"),
+        (["demo", "--video", "gone.mp4"], "There is no file gone.mp4"),
     ],
 )
 def test_wrong_usage_is_told_and_ends_with_two(homeface: Command, arguments: list[str], told: str) -> None:
