@@ -189,8 +189,10 @@ def main() -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(str(settings["port"]))
-    # with one thread for all clients, two that connect at once leave each other's medium unprepared
-    server.get_thread_pool().set_max_threads(-1)
+    if len(settings["mounts"]) > 1:
+        # in one thread, clients of two mounts that connect at once leave a medium unprepared for ever; in
+        # several, one that comes back at once to the same mount may be refused once
+        server.get_thread_pool().set_max_threads(-1)
     factories = []
     for path, mount in settings["mounts"].items():
         factory = Factory(path, mount, bool(settings.get("together")))
