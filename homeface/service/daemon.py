@@ -61,6 +61,7 @@ class Daemon:
             while not self._stopping:
                 await self._live_or_go_back()
         finally:
+            _LOG.info("Stopping.")
             self._notifier.stopping()
             if self._engine is not None:
                 await self._engine.aclose()
@@ -152,6 +153,7 @@ class Daemon:
             await self._engine.aclose()
             self._engine = None
         self._notifier.status("Loading models")
+        _LOG.info("Loading models: %s and %s.", settings.detector, settings.embedder)
         self._notifier.watchdog()  # loading takes some of the time that systemd waits for the next sign
         engine = Engine(settings)
         try:

@@ -113,7 +113,8 @@ def _assign_one(argument: str, config: Config) -> Clip:
     if len(config.cameras) == 1:
         return Clip(next(iter(config.cameras)), path)
     known = ", ".join(config.cameras)
-    raise CameraError(f"Which camera made {argument}? Write CAMERA={argument}, with one of: {known}.")
+    file = rest or argument
+    raise CameraError(f"Which camera made {file}? Write CAMERA={file}, with one of: {known}.")
 
 
 def _pipelines(
