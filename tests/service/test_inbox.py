@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +28,6 @@ def rooms_with_sensor(**changes: Any) -> dict[str, dict[str, Any]]:
     hall = {"name": "Hall", "hold": "1s", "sensor_release": "0s"}
     hall["occupancy_sensor"] = {"topic": SENSOR, **changes}
     return {**{slug: dict(room) for slug, room in ROOMS.items()}, "hall": hall}
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "mosquitto") as running:
-        yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "state" / "homeface.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeEngine]:
-    fake = FakeEngine()
-    await fake.start()
-    yield fake
-    await fake.aclose()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import urllib.error
 import urllib.request
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,26 +23,6 @@ from tests.support.people import BOX, MUM, frame_with
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.mosquitto, requires_mosquitto]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "mosquitto") as running:
-        yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "state" / "homeface.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeEngine]:
-    fake = FakeEngine()
-    await fake.start()
-    yield fake
-    await fake.aclose()
 
 
 async def test_the_next_life_knows_who_is_where_and_repeats_nothing(

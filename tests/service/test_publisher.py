@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,6 @@ from tests.support.people import BOX, MUM, STRANGER, frame_with
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.mosquitto, requires_mosquitto]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "mosquitto") as running:
-        yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "state" / "homeface.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[FakeEngine]:
-    fake = FakeEngine()
-    await fake.start()
-    yield fake
-    await fake.aclose()
 
 
 @pytest.fixture
