@@ -88,7 +88,7 @@ _WORDS = {
     Reason.TOO_DARK: "the face is too dark: turn towards the light",
     Reason.TOO_BRIGHT: "the face is too bright: avoid direct light",
     Reason.LOW_CONTRAST: "the face has hardly any contrast: use more even, brighter light",
-    Reason.CUT_OFF: "the face is cut off by the edge of the picture",
+    Reason.CUT_OFF: "the face is cut off by the edge of the picture: use one with the whole head in it",
     Reason.UNSURE_DETECTION: "it is hardly recognisable as a face: uncover it and look into the camera",
 }
 
