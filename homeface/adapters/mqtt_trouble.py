@@ -54,8 +54,8 @@ def describe(error: BaseException, settings: MqttSettings, client_id: str) -> Fa
             text = f"The {where} does not answer."
         case OSError():
             text = (
-                f"The {where} cannot be reached ({error.strerror or error}): is it running, and are mqtt.host and "
-                "mqtt.port right?"
+                f"The {where} cannot be reached ({error.strerror or error}): is it running, and are "
+                "mqtt.host and mqtt.port right?"
             )
         case _:
             text = f"The connection to the {where} was lost ({error})."

@@ -122,7 +122,7 @@ class TestChooseFace:
     def test_every_reason_about_a_face_has_words(self) -> None:
         text = in_words([Reason.TOO_SMALL, Reason.CUT_OFF])
         assert text.startswith("The face is too small")
-        assert text.endswith("edge of the picture.")
+        assert text.endswith("the whole head in it.")
 
 
 def test_the_limits_of_another_model_come_from_its_calibration() -> None:
