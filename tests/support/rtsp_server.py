@@ -151,16 +151,26 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 
     def on_state(self, media: Any, state: int) -> None:
         """Tell when the pictures begin to run."""
-        if state != int(Gst.State.PLAYING):
-            return
+        if state == int(Gst.State.PLAYING) and not self.tell_start(media):
+            GLib.timeout_add(2, lambda: not self.tell_start(media))
+
+    def tell_start(self, media: Any) -> bool:
+        """Say when the file began; False while the pipeline is on its way to playing: it has no base time yet."""
         element = media.get_element()
+        _, current, _ = element.get_state(0)
         clock = element.get_clock()
-        running = clock.get_time() - element.get_base_time() if clock is not None else 0
-        position = running + (self.player.elapsed if self.player is not None else 0)
+        if current != Gst.State.PLAYING or clock is None or element.get_base_time() == 0:
+            return media.get_status() not in (
+                GstRtspServer.RTSPMediaStatus.PREPARED,
+                GstRtspServer.RTSPMediaStatus.PREPARING,
+            )
+        position = clock.get_time() - element.get_base_time()
+        position += self.player.elapsed if self.player is not None else 0
         start = time.time() - position / Gst.SECOND
         if Factory.shared_start is None:
             Factory.shared_start = start
         say("playing", self.path, f"{start:.3f}")
+        return True
 
 
 def protect(server: Any, factories: list[Factory], settings: dict[str, Any]) -> None:

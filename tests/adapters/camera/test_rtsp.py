@@ -76,6 +76,7 @@ async def test_captured_at_is_when_the_picture_was_taken(
                 await asyncio.sleep(0)
                 frame = await asyncio.to_thread(camera.take)
                 assert frame is not None
+                await until(lambda: server.started_at("/clip") is not None, 5, "the server tells its start")
                 start = server.started_at("/clip")
                 assert start is not None
                 index = round((frame.captured_at - start) * fps)
