@@ -155,7 +155,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
             GLib.timeout_add(2, lambda: not self.tell_start(media))
 
     def tell_start(self, media: Any) -> bool:
-        """Say when the file began; False while the pipeline is on its way to playing: it has no base time yet."""
+        """Say when the file began; False until the pipeline plays: it has no base time before."""
         element = media.get_element()
         _, current, _ = element.get_state(0)
         clock = element.get_clock()
