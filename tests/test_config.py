@@ -60,7 +60,7 @@ def test_minimal_config_has_sane_defaults(tmp_path: Path) -> None:
     assert (config.mqtt.port_number, config.mqtt.version, config.mqtt.tls) == (1883, "5", None)
     assert config.mqtt.discovery_prefix == "homeassistant"
     assert config.home.node_id == "homeface"
-    assert (config.recognition.detector, config.recognition.embedder) == ("mtcnn", "facenet_vggface2")
+    assert (config.recognition.detector, config.recognition.embedder) == ("yunet_n", "mobilefacenet")
     assert (config.recognition.strictness, config.recognition.false_names) == ("normal", None)
     assert not config.web.enabled
     assert config.web.host in LOOPBACK_HOSTS

@@ -108,14 +108,14 @@ class Recognition(Section):
     """Which models look, on which device, and how sure they must be."""
 
     detector: ModelName = setting(
-        "Model that finds faces: mtcnn, yunet_n, yunet_s, yunet_2023mar, scrfd_500m, scrfd_2.5g, or one of "
+        "Model that finds faces: yunet_n, yunet_s, yunet_2023mar, mtcnn, scrfd_500m, scrfd_2.5g, or one of "
         "models.",
-        "mtcnn",
+        "yunet_n",
     )
     embedder: ModelName = setting(
-        "Model that tells faces apart: facenet_vggface2, facenet_casia, mobilefacenet, or one of models. "
+        "Model that tells faces apart: mobilefacenet, facenet_vggface2, facenet_casia, or one of models. "
         "After a change run: homeface people reembed.",
-        "facenet_vggface2",
+        "mobilefacenet",
     )
     device: Annotated[str, AfterValidator(_torch_device)] = setting(
         "Where the models run: auto (a GPU when there is one), cpu, cuda or cuda:N.", "auto"

@@ -42,8 +42,8 @@ class EngineSettings:
     further models besides the built-in manifest.
     """
 
-    detector: str = "mtcnn"
-    embedder: str = "facenet_vggface2"
+    detector: str = "yunet_n"
+    embedder: str = "mobilefacenet"
     device: str = "auto"
     folders: Sequence[Path] = ()
     min_face_px: int = 40

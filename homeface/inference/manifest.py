@@ -88,6 +88,7 @@ class ModelSpec:
 _FACENET_PYTORCH = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
 _OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models/"
 _LIBFACEDETECTION = "https://github.com/ShiqiYu/libfacedetection.train/raw/0047ac24a/onnx/"
+_MOBILEFACENET = "https://github.com/foamliu/MobileFaceNet/raw/a6cc903/weights/"
 _INSIGHTFACE_LICENCE = "InsightFace: non-commercial research only"
 
 MANIFEST: tuple[ModelSpec, ...] = (
@@ -214,7 +215,8 @@ MANIFEST: tuple[ModelSpec, ...] = (
             Artefact(
                 "MobileFaceNet_foamliu.onnx",
                 "b7120c095d60094f28a4a54ba6a8bf51b297a6273fb40ef6350dfec1f63d9507",
-                size_bytes=3_998_070,
+                _MOBILEFACENET + "MobileFaceNet.onnx",
+                3_998_070,
             ),
         ),
         input_px=112,

@@ -104,15 +104,15 @@ def test_mqtt(tmp_path: Path) -> None:
 def test_models_and_device(tmp_path: Path) -> None:
     config = config_of(
         tmp_path,
-        recognition={"detector": "yunet_n", "device": "cuda:1", "threads": 2, "min_face_px": 24},
+        recognition={"detector": "mtcnn", "device": "cuda:1", "threads": 2, "min_face_px": 24},
     )
     settings = wiring.engine_settings(config, {"HOMEFACE_MODELS": "/one:/two", "HOME": "/nowhere"})
-    assert (settings.detector, settings.embedder) == ("yunet_n", "facenet_vggface2")
+    assert (settings.detector, settings.embedder) == ("mtcnn", "mobilefacenet")
     assert (settings.device, settings.threads, settings.min_face_px) == ("cuda:1", 2, 24)
     assert list(settings.folders)[:2] == [Path("/one"), Path("/two")]
     assert settings == wiring.engine_settings(config, {"HOMEFACE_MODELS": "/one:/two", "HOME": "/nowhere"})
-    assert [spec.name for spec in wiring.wanted_models(config)] == ["yunet_n", "facenet_vggface2"]
-    assert [spec.name for spec in wiring.wanted_models(None)] == ["mtcnn", "facenet_vggface2"]
+    assert [spec.name for spec in wiring.wanted_models(config)] == ["mtcnn", "mobilefacenet"]
+    assert [spec.name for spec in wiring.wanted_models(None)] == ["yunet_n", "mobilefacenet"]
     assert wiring.database_path(config) == tmp_path / "state" / "homeface.db"
 
 
