@@ -66,7 +66,7 @@ def test_without_a_network_the_sentence_says_what_to_put_where(
         raise urllib.error.URLError("Temporary failure in name resolution")
 
     monkeypatch.setattr("urllib.request.urlopen", no_network)
-    answer = homeface("models", "fetch")
+    answer = homeface("models", "fetch", "facenet_vggface2")
     assert answer.code == 1
     wanted = next(a for spec in MANIFEST if spec.name == "facenet_vggface2" for a in spec.artefacts if a.url)
     assert wanted.file in answer.err
