@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homeface.core.thumbnail import thumbnail
 from homeface.core.types import ImageBGR
 
 GREY_HEIGHT = 90
@@ -38,13 +39,7 @@ class MotionSettings:
 
 def small_grey(image: ImageBGR, height: int = GREY_HEIGHT, width: int = GREY_WIDTH) -> NDArray[np.uint8]:
     """(h, w) uint8 of about that size from (H, W, 3): green, four samples averaged in each cell."""
-    rows, columns = max(1, image.shape[0] // height), max(1, image.shape[1] // width)
-    h, w = image.shape[0] // rows, image.shape[1] // columns
-    total = np.zeros((h, w), np.uint16)
-    for row in (rows // 4, rows * 3 // 4):
-        for column in (columns // 4, columns * 3 // 4):
-            total += image[row::rows, column::columns, 1][:h, :w]
-    return (total // 4).astype(np.uint8)
+    return thumbnail(image[:, :, 1], height, width)
 
 
 class MotionGate:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from homeface.core.thumbnail import thumbnail
 
 ImageBGR: TypeAlias = NDArray[np.uint8]
 """(height, width, 3), blue first."""
 ImageRGB: TypeAlias = NDArray[np.uint8]
 """(height, width, 3), red first."""
+Grey: TypeAlias = NDArray[np.uint8]
+"""(height, width), 0 dark, 255 bright."""
 Vector: TypeAlias = NDArray[np.float32]
 """(dimension,), unit length."""
 Landmarks: TypeAlias = NDArray[np.float32]
@@ -53,6 +57,47 @@ class Box(NamedTuple):
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
 
+class Picture(Protocol):
+    """What a camera saw, in whatever form it arrived. Usable from any thread, also after the camera closed.
+
+    ``grey`` is nearly free; ``bgr`` costs milliseconds for a large picture and is done once, by the first
+    caller, in the caller's thread (the device thread, not the event loop).
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels of what ``bgr`` gives; known without converting anything."""
+
+    def grey(self, height: int, width: int) -> Grey:
+        """(h, w) uint8 of about that size, upright; only good for seeing what changes between pictures.
+
+        The same picture gives the same values whether or not ``bgr`` was called before.
+        """
+
+    def bgr(self) -> ImageBGR:
+        """(height, width, 3) uint8; the same array each time. Nobody writes into it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayPicture:
+    """A picture that already is an array: photos, tests, cameras that deliver BGR."""
+
+    image: ImageBGR
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+    def grey(self, height: int, width: int) -> Grey:
+        """Green, the channel nearest to luma."""
+        return thumbnail(self.image[:, :, 1], height, width)
+
+    def bgr(self) -> ImageBGR:
+        """The array itself."""
+        return self.image
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of one camera. ``captured_at`` is when it was taken, not when it was processed."""
@@ -60,7 +105,12 @@ class Frame:
     camera: str
     index: int
     captured_at: float
-    image: ImageBGR
+    picture: Picture
+
+    @property
+    def image(self) -> ImageBGR:
+        """The picture as BGR; the first call converts it (see ``Picture.bgr``)."""
+        return self.picture.bgr()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

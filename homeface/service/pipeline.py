@@ -13,7 +13,7 @@ from typing import Protocol
 
 from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy, conclude, decide
-from homeface.core.motion import MotionGate, small_grey
+from homeface.core.motion import GREY_HEIGHT, GREY_WIDTH, MotionGate
 from homeface.core.tracking import Track, Tracker
 from homeface.core.types import Embedding, Face, Frame, ImageBGR, ImageRGB, Sighting
 
@@ -74,7 +74,7 @@ class Pipeline:
         """What the tracks of this camera say after ``frame``, and the visits that it ended."""
         self.stats.frames += 1
         now = frame.captured_at
-        moved = self.motion.moved(small_grey(frame.image), now)
+        moved = self.motion.moved(frame.picture.grey(GREY_HEIGHT, GREY_WIDTH), now)
         faces: list[Face] = []
         if moved or now - self._face_seen_at <= _LINGER_SECONDS:
             faces = await self.engine.look(frame.image)

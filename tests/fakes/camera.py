@@ -7,12 +7,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from homeface.adapters.camera import CameraSettings, CameraStats, CameraStatus
-from homeface.adapters.camera.source import Picture
-from homeface.core.types import Frame, ImageBGR
+from homeface.core.types import ArrayPicture, Frame, ImageBGR, Picture
 
 
 def black(width: int = 64, height: int = 36) -> ImageBGR:
@@ -84,16 +84,23 @@ class ScriptedSource:
 
     def retrieve(self) -> Picture:
         """A black picture, counted when converted."""
-
-        def convert() -> ImageBGR:
-            self.conversions += 1
-            return black()
-
-        return convert
+        return _CountedPicture(black(), self)
 
     def close(self) -> None:
         """Counted."""
         self.closed += 1
+
+
+@dataclass(frozen=True, eq=False)
+class _CountedPicture(ArrayPicture):
+    """Black; tells its source when somebody wants it in colour."""
+
+    source: ScriptedSource
+
+    def bgr(self) -> ImageBGR:
+        """Counted."""
+        self.source.conversions += 1
+        return super().bgr()
 
 
 class FakeCamera:
@@ -118,7 +125,7 @@ class FakeCamera:
     def push(self, image: ImageBGR, captured_at: float) -> None:
         """The newest frame is now this."""
         self._dropped += self._frame is not None
-        self._frame = Frame(self.settings.name, self._index, captured_at, image)
+        self._frame = Frame(self.settings.name, self._index, captured_at, ArrayPicture(image))
         self._index += 1
         self._woken.set()
 

@@ -9,7 +9,7 @@ from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.identification import Policy
 from homeface.core.motion import MotionGate
 from homeface.core.tracking import Tracker
-from homeface.core.types import Frame, ImageBGR, Sighting
+from homeface.core.types import ArrayPicture, Frame, ImageBGR, Sighting
 from homeface.service.pipeline import Pipeline, Recognition
 from tests.fakes.engine import MODEL_ID, FakeEngine, frame_with, person_vector
 
@@ -58,7 +58,7 @@ async def show(
     """Show one picture for a while; what the pipeline said after each frame."""
     answers = []
     for index in range(round(seconds * fps)):
-        frame = Frame(pipeline.camera, index, start + index / fps, image)
+        frame = Frame(pipeline.camera, index, start + index / fps, ArrayPicture(image))
         answers.append(await pipeline.process(frame))
     return answers
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeface.adapters.camera.picture import convert
+from homeface.adapters.camera.picture import DecodedPicture
 from homeface.adapters.camera.settings import CameraSettings
-from homeface.adapters.camera.source import Picture
 from homeface.adapters.camera.timing import Pace
-from homeface.core.types import Frame
+from homeface.core.types import Frame, Picture
 from homeface.errors import CameraError
 
 if TYPE_CHECKING:
@@ -41,9 +40,7 @@ def read_clip(
     for index, (frame, seconds) in enumerate(decode_file(path, camera)):
         captured_at = start_at + seconds
         if pace.due(captured_at):
-            yield Frame(
-                camera=camera, index=index, captured_at=captured_at, image=convert(frame, max_side_px)
-            )
+            yield Frame(camera, index, captured_at, DecodedPicture(frame, max_side_px))
 
 
 def decode_file(path: str | Path, camera: str = "") -> Iterator[tuple[VideoFrame, float]]:
@@ -148,11 +145,10 @@ class FileSource:
         return time.time() - max(0.0, time.monotonic() - self._started - seconds)
 
     def retrieve(self) -> Picture:
-        """The last picture, converted when somebody wants it."""
-        frame, max_side_px = self._frame, self._settings.max_side_px
-        if frame is None:
+        """The last picture, as decoded."""
+        if self._frame is None:
             raise CameraError(f"camera {self._settings.name} has no picture yet", camera=self._settings.name)
-        return lambda: convert(frame, max_side_px)
+        return DecodedPicture(self._frame, self._settings.max_side_px)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from homeface.adapters.camera.settings import CameraSettings
-from homeface.adapters.camera.source import Picture
-from homeface.core.types import ImageBGR
+from homeface.core.types import ArrayPicture, ImageBGR, Picture
 from homeface.errors import CameraError
 
 if TYPE_CHECKING:
@@ -77,9 +76,9 @@ class OpenCVSource:
             raise CameraError(
                 f"camera {self._settings.name} sent a picture that is none", camera=self._settings.name
             )
-        picture = _as_bgr(np.asarray(image, dtype=np.uint8), self._settings.max_side_px)
+        picture = ArrayPicture(_as_bgr(np.asarray(image, dtype=np.uint8), self._settings.max_side_px))
         self._size = (int(image.shape[1]), int(image.shape[0]))
-        return lambda: picture
+        return picture
 
     def close(self) -> None:
         """Release the device."""

@@ -201,19 +201,11 @@ class Camera:
         return True
 
     def take(self) -> Frame | None:
-        """The newest frame, or None; the slot is empty afterwards.
-
-        Converts to BGR here (a few ms for 1080p): ``await asyncio.to_thread(camera.take)``.
-        """
+        """The newest frame, or None; the slot is empty afterwards. Nothing is converted here."""
         pending = self._slot.take()
         if pending is None:
             return None
-        return Frame(
-            camera=self.settings.name,
-            index=pending.index,
-            captured_at=pending.captured_at,
-            image=pending.picture(),
-        )
+        return Frame(self.settings.name, pending.index, pending.captured_at, pending.picture)
 
     async def stop(self, grace_seconds: float = 2.0) -> bool:
         """End the reader thread; True when it has ended, False when it still hangs in a read.

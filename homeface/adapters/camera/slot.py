@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from homeface.adapters.camera.source import Picture
+from homeface.core.types import Picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from homeface.adapters.camera.settings import CameraSettings
 from homeface.adapters.camera.url import is_stream
-from homeface.core.types import ImageBGR
-
-Picture: TypeAlias = Callable[[], ImageBGR]
-"""A picture that is converted to BGR when called; from any thread, also after the source is closed."""
+from homeface.core.types import Picture
 
 
 class Source(Protocol):

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from homeface.adapters.camera.failures import camera_error, silent, timed_out
-from homeface.adapters.camera.picture import convert
+from homeface.adapters.camera.picture import DecodedPicture
 from homeface.adapters.camera.settings import CameraSettings
-from homeface.adapters.camera.source import Picture
 from homeface.adapters.camera.timing import CaptureClock
+from homeface.core.types import Picture
 from homeface.errors import CameraError
 
 if TYPE_CHECKING:
@@ -106,11 +106,10 @@ class PyAVSource:
         )
 
     def retrieve(self) -> Picture:
-        """The last picture, converted when somebody wants it."""
-        frame, max_side_px = self._frame, self._settings.max_side_px
-        if frame is None:
+        """The last picture, as decoded."""
+        if self._frame is None:
             raise CameraError(f"camera {self._settings.name} has no picture yet", camera=self._settings.name)
-        return lambda: convert(frame, max_side_px)
+        return DecodedPicture(self._frame, self._settings.max_side_px)
 
     def close(self) -> None:
         """Disconnect and free the decoder."""

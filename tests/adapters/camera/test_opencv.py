@@ -78,7 +78,7 @@ def test_an_unplugged_camera_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert source.grab() is not None
     picture = source.retrieve()
     assert source.grab() is not None
-    assert picture().shape == (24, 32, 3)  # grey becomes colour, large becomes small
+    assert picture.bgr().shape == (24, 32, 3)  # grey becomes colour, large becomes small
     with pytest.raises(CameraError, match="unplugged"):
         source.grab()
     source.close()

@@ -30,7 +30,7 @@ async def test_frames_walk_and_are_converted_only_when_taken() -> None:
         source.send(1000.0 + step + time.time() - 1000)
     await until(lambda: camera.stats.decoded == 5)
     assert await camera.ready()
-    frame = await asyncio.to_thread(camera.take)
+    frame = camera.take()
     assert frame is not None
     assert (frame.camera, frame.index, frame.image.shape) == ("porch", 4, (36, 64, 3))
     assert camera.take() is None

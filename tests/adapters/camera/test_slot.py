@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from homeface.adapters.camera import NewestFrameSlot
 from homeface.adapters.camera.slot import Pending
+from homeface.core.types import ArrayPicture
 from tests.fakes.camera import black
 
 
 def pending(index: int) -> Pending:
-    return Pending(index, float(index), black)
+    return Pending(index, float(index), ArrayPicture(black()))
 
 
 def test_the_newest_wins_and_drops_are_counted() -> None:
