@@ -27,7 +27,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """One stored embedding of a subject, with its model and capture conditions."""
+    """One stored embedding of a subject, with its model and capture conditions.
+
+    ``adapted``: learned from a very sure sighting, not from a photo that somebody gave us. Such a template
+    may be the nearest one, but never moves the centroid: what was learned must not pull the person along.
+    """
 
     template_id: str
     subject_id: str
@@ -36,6 +40,7 @@ class Template:
     infrared: bool = False
     quality: float = 1.0
     created_at: float = 0.0
+    adapted: bool = False
 
 
 class Gallery:
@@ -65,7 +70,8 @@ class Gallery:
         self._starts = np.array([owners.index(subject_id) for subject_id in self._ids], dtype=np.intp)
         self._counts = np.diff(np.append(self._starts, len(owners)))
         self._infrared = frozenset(t.subject_id for t in self._templates if t.infrared)
-        self._centroids = _centroids(self._matrix, self._starts)
+        anchors = np.array([not template.adapted for template in self._templates], dtype=np.float32)
+        self._centroids = _centroids(self._matrix, self._starts, anchors)
         for array in (self._matrix, self._starts, self._counts, self._centroids):
             array.setflags(write=False)
 
@@ -164,9 +170,14 @@ def _unit_rows(templates: tuple[Template, ...]) -> NDArray[np.float32]:
     return np.ascontiguousarray(matrix / norms)
 
 
-def _centroids(matrix: NDArray[np.float32], starts: NDArray[np.intp]) -> NDArray[np.float32]:
+def _centroids(
+    matrix: NDArray[np.float32], starts: NDArray[np.intp], anchors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Mean directions of the photos' templates; of all templates for who has no photo at all."""
     if not len(starts):
         return np.zeros((0, 0), dtype=np.float32)
-    sums = np.add.reduceat(matrix, starts, axis=0)
+    counted = np.add.reduceat(anchors, starts)
+    weights = np.where(np.repeat(counted, np.diff(np.append(starts, len(anchors)))) > 0, anchors, 1.0)
+    sums = np.add.reduceat(matrix * weights[:, None], starts, axis=0)
     norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     return np.ascontiguousarray(sums / norms)
