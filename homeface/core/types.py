@@ -7,7 +7,7 @@ made where a crop is cut (``homeface.inference.alignment``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -235,12 +235,24 @@ class Undecided:
 Decision: TypeAlias = Identified | Unknown | Undecided
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """One face of a visit that was named so surely that the person may be known by it from now on."""
+
+    subject_id: str
+    embedding: Embedding
+    quality: Quality
+    visit_id: str
+    seen_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What one track says now: who, where, when, how sure.
 
     ``visit_id`` is unique over restarts; ``ended`` marks the last sighting of a visit (the decision
     is then never Undecided: a visit that stayed undecided ends as Unknown with its reasons).
+    ``lesson``: what this visit may teach about the person, where that is wanted; never published.
     ``captured_at`` belongs to the newest frame in which the track was seen.
     """
 
@@ -253,3 +265,4 @@ class Sighting:
     box: Box
     quality: Quality | None = None
     ended: bool = False
+    lesson: Lesson | None = field(default=None, repr=False)

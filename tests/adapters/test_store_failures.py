@@ -22,6 +22,7 @@ from homeface.core.types import Box, Quality
 from homeface.errors import StoreError
 
 MODEL = "facenet/1"
+CURRENT = len(schema.MIGRATIONS)
 QUALITY = Quality(80.0, 0.05, 1.0, 2.0, 3.0, 120.0, 50.0, False, 0.9, ())
 
 
@@ -269,8 +270,8 @@ class TestMigrations:
         with Store(path) as store:
             assert store.counts().templates == 3
             version = store._database._connection.execute("PRAGMA user_version").fetchone()[0]
-        assert version == 2
-        copy = path.with_name("homeface.db.v1.backup")
+        assert version == CURRENT + 1
+        copy = path.with_name(f"homeface.db.v{CURRENT}.backup")
         assert copy.stat().st_mode & 0o777 == 0o600
         monkeypatch.undo()
         with pytest.raises(StoreError, match="written by a newer homeface"):
@@ -286,7 +287,7 @@ class TestMigrations:
             Store(path)
         with pytest.raises(StoreError, match="nowhere"):  # and again, over the same copy
             Store(path)
-        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], self.second))
+        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:CURRENT], self.second))
         with Store(path) as store:
             assert store.counts().templates == 3
             tables = store._database._connection.execute("SELECT name FROM sqlite_schema").fetchall()
@@ -295,7 +296,7 @@ class TestMigrations:
     def test_no_copy_no_migration(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         filled(path, people=1)
         monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, self.second))
-        path.with_name("homeface.db.v1.backup").mkdir()
+        path.with_name(f"homeface.db.v{CURRENT}.backup").mkdir()
         with pytest.raises(StoreError):
             Store(path)
         monkeypatch.undo()

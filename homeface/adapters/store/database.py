@@ -141,9 +141,10 @@ class Database:
 
     def _migrate(self) -> None:
         target = len(schema.MIGRATIONS)
+        found = _version(self._connection)
+        if 0 < found < target:  # a new file holds nothing yet
+            self._back_up(found)
         while (version := _version(self._connection)) < target:
-            if version:
-                self._back_up(version)
             with self.write() as connection:
                 now = _version(connection)
                 _refuse_newer(now, self.path)

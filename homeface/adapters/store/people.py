@@ -97,7 +97,8 @@ class PeopleTables:
         """The same face embedded by another model; the crop stays. Raises GalleryError when it is gone."""
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT subject_id, created_at FROM template WHERE id = ?", (template_id,)
+                "SELECT subject_id, created_at FROM template WHERE id = ? AND source = 'photo'",
+                (template_id,),
             ).fetchone()
             if row is None:
                 raise GalleryError(f"There is no template {template_id} any more.")
@@ -170,7 +171,8 @@ class PeopleTables:
                 "INSERT INTO crop VALUES (?, ?, ?, ?, ?)", (crop_id, subject_id, picture, geometry, now)
             )
         connection.execute(
-            "INSERT INTO template VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO template (id, subject_id, model_id, vector, crop_id, infrared, quality, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 template_id,
                 subject_id,
@@ -191,12 +193,12 @@ class PeopleTables:
         self, connection: sqlite3.Connection, model_id: str | None, subject_id: str | None
     ) -> list[Template]:
         rows = connection.execute(
-            "SELECT id, subject_id, model_id, vector, infrared, quality, created_at FROM template "
+            "SELECT id, subject_id, model_id, vector, infrared, quality, created_at, source FROM template "
             "WHERE (?1 IS NULL OR model_id = ?1) AND (?2 IS NULL OR subject_id = ?2) ORDER BY created_at, id",
             (model_id, subject_id),
         )
         templates = []
-        for template_id, owner, model, sealed, infrared, quality, created_at in rows:
+        for template_id, owner, model, sealed, infrared, quality, created_at, source in rows:
             try:
                 vector = sealing.open_vector(self._vault, sealed, (template_id, owner, model))
             except SealBrokenError:
@@ -204,7 +206,10 @@ class PeopleTables:
                 _log.exception("Template %s of %s is left out; enrol the photo again.", template_id, owner)
                 continue
             score = sealing.quality_from_json(quality).score
-            templates.append(Template(template_id, owner, vector, model, bool(infrared), score, created_at))
+            learned = source == "adapted"
+            templates.append(
+                Template(template_id, owner, vector, model, bool(infrared), score, created_at, learned)
+            )
         return templates
 
 

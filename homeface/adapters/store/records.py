@@ -30,6 +30,19 @@ class NewTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedRecord:
+    """A template that a visit taught: whose, when, and from which visit."""
+
+    template_id: str
+    subject_id: str
+    model_id: str
+    infrared: bool
+    quality: float
+    seen_at: float
+    visit_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SightingRecord:
     """One visit as it was logged. ``subject_id`` None: unknown, and ``reasons`` say why."""
 

@@ -58,4 +58,11 @@ _FIRST: Migration = (
     "CREATE TABLE presence_state (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) STRICT",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+_LEARNED: Migration = (
+    # templates made from a photo that somebody gave us, and those learned from a visit
+    """ALTER TABLE template ADD COLUMN source TEXT NOT NULL DEFAULT 'photo'
+        CHECK (source IN ('photo', 'adapted'))""",
+    "ALTER TABLE template ADD COLUMN visit_id TEXT",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED)

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.journal import JournalTables, forget_in_state
+from homeface.adapters.store.learned import LearnedTables
 from homeface.adapters.store.people import PeopleTables, touch
 from homeface.adapters.store.records import Counts
 from homeface.adapters.vault import SealBrokenError, Vault, create_key, read_key, write_private
@@ -20,7 +21,7 @@ BUSY_TIMEOUT_SECONDS = 5.0
 _KEY_CHECK = "meta:key_check"
 
 
-class Store(PeopleTables, JournalTables):
+class Store(PeopleTables, LearnedTables, JournalTables):
     """Subjects, templates, crops, sightings and the last state, at ``path``.
 
     Blocking and thread-safe: from asyncio call it with ``asyncio.to_thread``. Every method raises
@@ -43,6 +44,7 @@ class Store(PeopleTables, JournalTables):
             database.close()
             raise
         PeopleTables.__init__(self, database, vault)
+        LearnedTables.__init__(self, database, vault)
         JournalTables.__init__(self, database)
 
     def __enter__(self) -> Store:
@@ -121,6 +123,7 @@ class Store(PeopleTables, JournalTables):
         quality = self.quality(template.template_id)
         return {
             "template_id": template.template_id,
+            "source": "adapted" if template.adapted else "photo",
             "model_id": template.model_id,
             "created_at": template.created_at,
             "quality": asdict(quality) if quality else None,
