@@ -15,7 +15,8 @@ from homeface.core.types import ImageBGR
 class Condition:
     """One way of looking at a picture. Lengths in pixels of the result, noise in grey levels.
 
-    ``interocular_px`` 0 leaves the picture's own size; ``gain`` below 1 dims; ``jpeg`` 0 compresses nothing.
+    ``interocular_px`` 0 leaves the picture's own size; ``gain`` below 1 dims; ``jpeg`` 0 compresses nothing,
+    nor does ``h264_bits`` 0; above, the picture is encoded as a short H.264 clip of so many bits a pixel.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Condition:
     jpeg: int = 0
     infrared: bool = False
     roll: float = 0.0
+    h264_bits: float = 0.0
 
 
 CLEAN = Condition("clean")
@@ -84,6 +86,8 @@ def degrade(
             np.float32
         )
     picture = np.clip(np.rint(result), 0, 255).astype(np.uint8)
+    if condition.h264_bits:
+        picture = compressed(picture, condition.h264_bits, generator)
     if not condition.jpeg:
         return picture
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, condition.jpeg])
@@ -101,3 +105,43 @@ def _motion(length: float, angle: float) -> NDArray[np.float32]:
     start, end = np.rint(middle - reach).astype(int), np.rint(middle + reach).astype(int)
     cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0, 1)
     return np.asarray(kernel / kernel.sum(), np.float32)
+
+
+_CLIP_FRAMES = 8
+_CLIP_FPS = 15
+
+
+def compressed(image: ImageBGR, bits_per_pixel: float, generator: np.random.Generator) -> ImageBGR:
+    """The last frame of a short H.264 clip in which the picture drifts by a pixel a frame.
+
+    Encoded by libx264 as cheap cameras do: no B-frames, one key frame at the start, ``bits_per_pixel`` on
+    average. The sides of the result are even.
+    """
+    import io
+    from fractions import Fraction
+
+    import av
+    import cv2
+
+    height, width = (side - side % 2 for side in image.shape[:2])
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=_CLIP_FPS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.bit_rate = max(1000, round(bits_per_pixel * width * height * _CLIP_FPS))
+        stream.time_base = Fraction(1, _CLIP_FPS)
+        stream.thread_count = 1
+        stream.options = {"preset": "veryfast", "bf": "0", "g": str(_CLIP_FRAMES), "threads": "1"}
+        for number in range(_CLIP_FRAMES):
+            away = float(_CLIP_FRAMES - 1 - number)
+            shift = np.array([[1.0, 0.0, away], [0.0, 1.0, away / 3]])
+            moved = cv2.warpAffine(image, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+            moved = np.clip(moved + generator.normal(0.0, 1.0, moved.shape), 0, 255).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(moved, format="bgr24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file, "r") as clip:
+        *_, last = clip.decode(video=0)
+        return np.asarray(last.to_ndarray(format="bgr24"), np.uint8)

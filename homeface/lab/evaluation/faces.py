@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homeface.core.geometry import interocular
-from homeface.core.quality import RECOGNITION_LIMITS, assess, judge
-from homeface.core.types import Detection, ImageBGR, Quality
+from homeface.core.quality import RECOGNITION_LIMITS, judge
+from homeface.core.types import Quality, Reason
 from homeface.errors import ImageError
-from homeface.inference.alignment import cut, template_named
 from homeface.inference.types import Detector, Embedder
-from homeface.lab.evaluation.degradation import CLEAN, Condition, degrade, home_camera
+from homeface.lab.evaluation.cache import Shelf, Table, digest_of, missing
+from homeface.lab.evaluation.looking import DLIB, Eyes, Recipe
+from homeface.lab.evaluation.views import CLEAN_VIEW, View, camera_views
+from homeface.lab.evaluation.workers import CHUNK, DLIB_LOOK, Answer, Task, perform, run_tasks
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-_CHUNK = 64
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".avif"})
 
 Progress = Callable[[int, int], None]
 
@@ -30,7 +31,8 @@ class FaceSet:
 
     ``vectors`` (N, D) unit rows; ``person`` and ``picture`` number the folders and files;
     ``clean`` is True for the picture as it is, False for a degraded look;
-    ``qualities`` are judged for recognition.
+    ``qualities`` are judged for recognition; ``missed`` counts the views in which nobody was found.
+    ``view`` numbers ``views``; ``area`` is the face's box in square pixels; ``files`` are the pictures.
     """
 
     model_id: str
@@ -41,18 +43,32 @@ class FaceSet:
     vectors: NDArray[np.float32]
     qualities: tuple[Quality, ...]
     missed: int
+    view: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    views: tuple[str, ...] = ("clean",)
+    area: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0, np.float64))
+    files: tuple[Path, ...] = ()
 
     def part(self, number: int, parts: int = 2) -> NDArray[np.bool_]:
         """True for the faces of people in one of several disjoint parts, drawn by a hash of the name."""
         of_name = np.array([int(hashlib.sha256(n.encode()).hexdigest(), 16) % parts for n in self.names])
         return np.asarray(of_name[self.person] == number)
 
+    def of_view(self, name: str) -> NDArray[np.bool_]:
+        """True for the faces of one view."""
+        return np.asarray(self.view == self.views.index(name))
+
+
+def people_digest(names: Iterable[str]) -> str:
+    """A fingerprint of a set of people, by the names of their folders."""
+    return hashlib.sha256("\n".join(sorted(set(names))).encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """Which pictures of a folder are looked at, and how often each besides as it is.
 
-    People with fewer than ``least`` pictures are left out; of the others the first ``most`` count.
+    People with fewer than ``least`` pictures are left out; of the others the first ``most`` count
+    (0: all).
     """
 
     looks: int = 1
@@ -63,13 +79,164 @@ class Sampling:
 def pictures_of(folder: Path, sampling: Sampling) -> list[tuple[str, Path]]:
     """(person, picture) in a fixed order. Raises ImageError when the folder holds none."""
     found: list[tuple[str, Path]] = []
-    for person in sorted(path for path in folder.iterdir() if path.is_dir()):
+    people = 0
+    for person in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
         pictures = sorted(path for path in person.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-        if len(pictures) >= sampling.least:
-            found += [(person.name, picture) for picture in pictures[: sampling.most]]
+        people += bool(pictures)
+        if len(pictures) >= max(1, sampling.least):
+            found += [(person.name, picture) for picture in pictures[: sampling.most or None]]
+    if not found and people:
+        raise ImageError(
+            f"None of the {people} people in {folder} has {sampling.least} pictures: add pictures, "
+            "or ask for fewer."
+        )
     if not found:
         raise ImageError(f"There are no pictures in {folder}: expected {folder}/<person>/<picture>.jpg.")
     return found
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Library:
+    """The pictures of some people, and every embedding of them that was asked for so far."""
+
+    def __init__(self, found: Sequence[tuple[str, Path]], recipe: Recipe, cache: Path) -> None:
+        self.found = list(found)
+        self.digests = [digest_of(path) for _, path in self.found]
+        self._recipe = recipe
+        self._cache = cache
+
+    def embed(
+        self,
+        views: Sequence[View],
+        *,
+        jobs: int = 1,
+        pictures: NDArray[np.int64] | None = None,
+        progress: Progress = lambda _done, _total: None,
+    ) -> list[FaceSet]:
+        """One set of faces for each look of the recipe. ``pictures``: only these, by number.
+
+        Raises the ``ModelError`` and ``StoreError`` trees.
+        """
+        chosen = range(len(self.found)) if pictures is None else [int(number) for number in pictures]
+        numbers = range(len(self._recipe.looks))
+        self._fill([(look, view) for look in numbers for view in views], chosen, jobs, progress)
+        return [
+            assemble(
+                self._recipe.looks[look].model_id,
+                self.found,
+                self.digests,
+                [(view, self._shelf(look, view).load()) for view in views],
+                chosen,
+            )
+            for look in numbers
+        ]
+
+    def describe(
+        self,
+        pictures: NDArray[np.int64],
+        *,
+        jobs: int = 1,
+        progress: Progress = lambda _done, _total: None,
+    ) -> NDArray[np.float32]:
+        """(pictures of the library, 128) descriptors of dlib.
+
+        NaN where it was not asked; infinite where dlib found nobody.
+        """
+        self._fill([(DLIB_LOOK, CLEAN_VIEW)], [int(number) for number in pictures], jobs, progress)
+        table = self._shelf(DLIB_LOOK, CLEAN_VIEW).load()
+        rows = np.full((len(self.found), 128), np.nan, np.float32)
+        for number in pictures:
+            row = table.where[self.digests[number]]
+            rows[number] = table.vectors[row] if table.found[row] else np.inf
+        return rows
+
+    def _shelf(self, look: int, view: View) -> Shelf:
+        recipe = self._recipe
+        model = DLIB if look == DLIB_LOOK else recipe.looks[look].key
+        detector = "" if look == DLIB_LOOK else f"{recipe.detector.name}|{recipe.min_face_px}"
+        return Shelf(self._cache, f"{model}|{detector}|{view}")
+
+    def _fill(
+        self, wanted: Sequence[tuple[int, View]], chosen: Sequence[int], jobs: int, progress: Progress
+    ) -> None:
+        shelves = {(look, view.name): self._shelf(look, view) for look, view in wanted}
+        paths = {self.digests[number]: self.found[number][1] for number in chosen}
+        lacking = {key: missing(shelf.load(), paths) for key, shelf in shelves.items()}
+        of_name = {view.name: view for _, view in wanted}
+        tasks = _tasks(paths, lacking, of_name)
+        steps = sum(len(digests) for digests in lacking.values())
+        total = len(paths) * len(lacking)
+        done = total - steps
+        progress(done, total)
+        recipe = replace(self._recipe, dlib=any(look == DLIB_LOOK for look, _ in wanted))
+        if recipe.dlib:
+            recipe = replace(recipe, looks=())
+        for task, answer in run_tasks(recipe, tasks, jobs) if tasks else ():
+            for key, rows in answer.items():
+                shelves[key].add(rows)
+            done += len(task.pictures) * len(task.views) * len(task.looks)
+            progress(min(done, total), total)
+        for shelf in shelves.values():
+            shelf.compact()
+
+
+def _tasks(
+    paths: dict[str, Path], lacking: dict[tuple[int, str], set[str]], views: dict[str, View]
+) -> list[Task]:
+    """Pictures that lack the same looks and views, in small portions."""
+    groups: dict[tuple[tuple[str, ...], tuple[int, ...]], list[tuple[str, Path]]] = {}
+    for digest, path in paths.items():
+        keys = [key for key, digests in lacking.items() if digest in digests]
+        if keys:
+            names = tuple(dict.fromkeys(view for _, view in keys))
+            numbers = tuple(dict.fromkeys(look for look, _ in keys))
+            groups.setdefault((names, numbers), []).append((digest, path))
+    return [
+        Task(tuple(pictures[start : start + CHUNK]), tuple(views[name] for name in names), numbers)
+        for (names, numbers), pictures in groups.items()
+        for start in range(0, len(pictures), CHUNK)
+    ]
+
+
+def assemble(
+    model_id: str,
+    found: Sequence[tuple[str, Path]],
+    digests: Sequence[str],
+    tables: Sequence[tuple[View, Table]],
+    chosen: Sequence[int],
+) -> FaceSet:
+    """The faces of the chosen pictures, picture by picture, the views of each in order."""
+    names = tuple(dict.fromkeys(person for person, _ in found))
+    number_of = {name: index for index, name in enumerate(names)}
+    places = [
+        (picture, number, table, table.where[digests[picture]])
+        for picture in chosen
+        for number, (_, table) in enumerate(tables)
+        if digests[picture] in table.where
+    ]
+    kept = [(picture, number, table, row) for picture, number, table, row in places if table.found[row]]
+    width = max((table.vectors.shape[1] for _, table in tables), default=0)
+    view = np.array([number for _, number, _, _ in kept], np.int64)
+    clean = np.array([tables[number][0] == CLEAN_VIEW for number in view.tolist()], np.bool_)
+    boxes = np.array([table.box[row] for _, _, table, row in kept], np.float64).reshape(-1, 4)
+    return FaceSet(
+        model_id=model_id,
+        names=names,
+        person=np.array([number_of[found[picture][0]] for picture, _, _, _ in kept], np.int64),
+        picture=np.array([picture for picture, _, _, _ in kept], np.int64),
+        clean=clean,
+        vectors=np.array([table.vectors[row] for _, _, table, row in kept], np.float32).reshape(-1, width),
+        qualities=tuple(_judged(table.quality[row], float(table.score[row])) for _, _, table, row in kept),
+        missed=len(places) - len(kept),
+        view=view,
+        views=tuple(shown.name for shown, _ in tables),
+        area=(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
+        files=tuple(path for _, path in found),
+    )
 
 
 def collect(
@@ -80,137 +247,55 @@ def collect(
     cache: Path,
     progress: Progress = lambda _done, _total: None,
 ) -> list[FaceSet]:
-    """Embed every picture as it is and as a home camera sees it, once per embedder.
-
-    The work is kept in ``cache`` chunk by chunk and taken up again where it stopped.
-    """
+    """Embed every picture as it is and as a home camera sees it, once per embedder, with loaded models."""
     found = pictures_of(folder, sampling)
-    places = [_place(cache, folder, detector, embedder, sampling) for embedder in embedders]
-    for start in range(0, len(found), _CHUNK):
-        name = f"{start:06d}.npz"
-        todo = [
-            (embedder, place / name)
-            for embedder, place in zip(embedders, places, strict=True)
-            if not (place / name).is_file()
-        ]
-        if todo:
-            _look_at(found[start : start + _CHUNK], start, detector, todo, sampling.looks)
-        progress(min(start + _CHUNK, len(found)), len(found))
+    digests = [digest_of(path) for _, path in found]
+    views = (CLEAN_VIEW, *camera_views(sampling.looks))
+    keys = [f"{embedder.model_id}|{detector.name}" for embedder in embedders]
+    shelves = {
+        (number, view.name): Shelf(cache, f"{keys[number]}|{view}")
+        for number in range(len(embedders))
+        for view in views
+    }
+    paths = {digest: path for digest, (_, path) in zip(digests, found, strict=True)}
+    lacking = {key: missing(shelf.load(), paths) for key, shelf in shelves.items()}
+    eyes = Eyes(detector, [(embedder, False) for embedder in embedders], dlib=False)
+    tasks = _tasks(paths, lacking, {view.name: view for view in views})
+    for done, task in enumerate(tasks, 1):
+        answer: Answer = perform(eyes, task)
+        for key, rows in answer.items():
+            shelves[key].add(rows)
+        progress(done, len(tasks))
+    everything = range(len(found))
     return [
-        _joined(found, place, embedder.model_id) for embedder, place in zip(embedders, places, strict=True)
-    ]
-
-
-def _place(cache: Path, folder: Path, detector: Detector, embedder: Embedder, sampling: Sampling) -> Path:
-    key = f"{embedder.model_id}|{detector.name}|{sampling}|{folder.resolve()}"
-    place = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    place.mkdir(parents=True, exist_ok=True)
-    return place
-
-
-def _look_at(
-    found: Sequence[tuple[str, Path]],
-    first: int,
-    detector: Detector,
-    todo: Sequence[tuple[Embedder, Path]],
-    looks: int,
-) -> None:
-    """One chunk: every view is detected once and embedded by each embedder that lacks it."""
-    kept = [
-        (first + offset, condition == CLEAN, image, detection)
-        for offset, (_, path) in enumerate(found)
-        for condition, (image, detection) in _views(path, first + offset, detector, looks)
-    ]
-    qualities = [_numbers(_quality(image, detection)) for _, _, image, detection in kept]
-    for embedder, path in todo:
-        vectors = embedder.embed([embedder.align(image, detection) for _, _, image, detection in kept])
-        unfinished = path.with_suffix(".part.npz")
-        np.savez(
-            unfinished,
-            picture=np.array([row[0] for row in kept], np.int64),
-            clean=np.array([row[1] for row in kept], np.bool_),
-            vectors=vectors.astype(np.float32).reshape(len(kept), -1),
-            quality=np.array(qualities, np.float64).reshape(len(kept), -1),
-            missed=np.array(len(found) * (1 + looks) - len(kept), np.int64),
+        assemble(
+            embedder.model_id,
+            found,
+            digests,
+            [(view, shelves[number, view.name].load()) for view in views],
+            everything,
         )
-        unfinished.replace(path)
-
-
-def _views(
-    path: Path, number: int, detector: Detector, looks: int
-) -> Iterator[tuple[Condition, tuple[ImageBGR, Detection]]]:
-    """The picture as it is and degraded, each with the face in its middle, where one is found."""
-    import cv2
-
-    image = cv2.imread(str(path))
-    if image is None:
-        return
-    generator = np.random.default_rng(number)
-    subject = _central(detector.detect([np.asarray(image, np.uint8)])[0], image.shape[1], image.shape[0])
-    if subject is None:
-        return
-    yield CLEAN, (np.asarray(image, np.uint8), subject)
-    for _ in range(looks):
-        condition = home_camera(generator)
-        view = degrade(np.asarray(image, np.uint8), interocular(subject.landmarks), condition, generator)
-        seen = _central(detector.detect([view])[0], view.shape[1], view.shape[0])
-        if seen is not None:
-            yield condition, (view, seen)
-
-
-def _central(detections: Sequence[Detection], width: int, height: int) -> Detection | None:
-    """The face in the middle of the picture: whose the picture is; None when nobody is there."""
-    near = [
-        (abs(d.box.centre[0] - width / 2) / width + abs(d.box.centre[1] - height / 2) / height, d)
-        for d in detections
+        for number, embedder in enumerate(embedders)
     ]
-    near = [(distance, d) for distance, d in near if distance < 0.3]
-    return min(near, key=lambda item: item[0] - 0.3 * item[1].box.width / width)[1] if near else None
 
 
-def _quality(image: ImageBGR, detection: Detection) -> Quality:
-    template = template_named("arcface_112")
-    patch = cut(image, detection.landmarks, 112, template)  # type: ignore[arg-type]
-    return assess(detection, patch, (image.shape[1], image.shape[0]))
-
-
-def _numbers(quality: Quality) -> tuple[float, ...]:
-    return (
-        quality.interocular_px,
-        quality.sharpness,
-        quality.yaw,
-        quality.pitch,
-        quality.roll,
-        quality.brightness,
-        quality.contrast,
-        float(quality.infrared),
-        quality.score,
-    )
-
-
-def _joined(found: Sequence[tuple[str, Path]], place: Path, model_id: str) -> FaceSet:
-    chunks = []
-    for path in sorted(place.glob("??????.npz")):
-        with np.load(path) as data:
-            chunks.append({name: data[name] for name in data.files})
-    names = tuple(dict.fromkeys(person for person, _ in found))
-    number = {name: index for index, name in enumerate(names)}
-    of_picture = np.array([number[person] for person, _ in found])
-    picture = np.concatenate([chunk["picture"] for chunk in chunks])
-    rows = np.concatenate([chunk["quality"] for chunk in chunks]).tolist()
-    return FaceSet(
-        model_id=model_id,
-        names=names,
-        person=of_picture[picture],
-        picture=picture,
-        clean=np.concatenate([chunk["clean"] for chunk in chunks]),
-        vectors=np.concatenate([chunk["vectors"] for chunk in chunks]),
-        qualities=tuple(_judged(row) for row in rows),
-        missed=sum(int(chunk["missed"]) for chunk in chunks),
-    )
-
-
-def _judged(row: Sequence[float]) -> Quality:
-    size, sharpness, yaw, pitch, roll, brightness, contrast, infrared, score = row
-    measured = Quality(size, sharpness, yaw, pitch, roll, brightness, contrast, bool(infrared), score)
+def _judged(row: NDArray[np.float64], score: float) -> Quality:
+    size, sharpness, yaw, pitch, roll, brightness, contrast, infrared, worth = row.tolist()
+    unsure = (Reason.UNSURE_DETECTION,) if score < RECOGNITION_LIMITS.min_detection else ()
+    measured = Quality(size, sharpness, yaw, pitch, roll, brightness, contrast, bool(infrared), worth, unsure)
     return judge(measured, RECOGNITION_LIMITS)
+
+
+def fused(sets: Sequence[FaceSet]) -> FaceSet:
+    """Several embedders' vectors of the same faces side by side: cosines become the mean of theirs.
+
+    Raises ValueError when the sets are not of the same faces.
+    """
+    first = sets[0]
+    for other in sets[1:]:
+        if not (np.array_equal(first.picture, other.picture) and np.array_equal(first.view, other.view)):
+            raise ValueError("only sets of the same faces can be joined")
+    vectors = np.concatenate([faces.vectors for faces in sets], axis=1) / np.sqrt(np.float32(len(sets)))
+    return replace(
+        first, model_id=" & ".join(faces.model_id for faces in sets), vectors=vectors.astype(np.float32)
+    )
