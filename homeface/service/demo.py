@@ -24,7 +24,17 @@ from homeface.adapters.photos import encode_jpeg
 from homeface.config import Config
 from homeface.core.enrolment import policy_for_enrolment
 from homeface.core.geometry import iou
-from homeface.core.types import Box, Embedding, Face, Identified, ImageBGR, ImageRGB, Sighting, Unknown
+from homeface.core.types import (
+    Box,
+    Embedding,
+    Face,
+    Identified,
+    ImageBGR,
+    ImageRGB,
+    Picture,
+    Sighting,
+    Unknown,
+)
 from homeface.errors import HomefaceError
 from homeface.inference.calibration import calibration_for
 from homeface.service.enrolment import Enrolment
@@ -90,16 +100,16 @@ class RememberingEngine:
 
     def __init__(self, engine: FaceEngine) -> None:
         self._engine = engine
-        self.last: tuple[ImageBGR, list[Face]] | None = None
+        self.last: tuple[ImageBGR | Picture, list[Face]] | None = None
 
     @property
     def model_id(self) -> str:
         """Id of the embedding model."""
         return self._engine.model_id
 
-    async def look(self, image: ImageBGR) -> list[Face]:
+    async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
         """Look, and remember."""
-        faces = await self._engine.look(image)
+        faces = await self._engine.look(image, regions)
         self.last = (image, faces)
         return faces
 
@@ -175,12 +185,13 @@ class Demo:
         """Cut the face of an unnamed visit out of the newest frame, a few times a visit."""
         if self._engine.last is None or sighting.ended or isinstance(sighting.decision, Identified):
             return
-        image, faces = self._engine.last
+        picture, faces = self._engine.last
         album = self._album.setdefault(sighting.visit_id, deque(maxlen=_PHOTOS))
         if album and sighting.captured_at - album[-1][0] < _PHOTO_SPACING_SECONDS:
             return
         for face in faces:
             if face.quality.usable and iou(face.detection.box, sighting.box) > 0.5:
+                image = picture if isinstance(picture, np.ndarray) else picture.bgr()
                 album.append((sighting.captured_at, encode_jpeg(_cut(image, face.detection.box))))
 
     def _tell_sighting(self, sighting: Sighting) -> None:

@@ -5,20 +5,18 @@ The daemon and the replay use this very class. It reads no clock: time is the fr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from homeface.core.attention import Attention, Plan
 from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy, conclude, decide
 from homeface.core.motion import GREY_HEIGHT, GREY_WIDTH, MotionGate
 from homeface.core.tracking import Track, Tracker
-from homeface.core.types import Embedding, Face, Frame, ImageBGR, ImageRGB, Sighting
-
-_LINGER_SECONDS = 3.0
-"""After a face was seen, look at every frame for so long, motion or not: people stand still to be seen."""
+from homeface.core.types import Box, Embedding, Face, Frame, ImageBGR, ImageRGB, Picture, Sighting
+from homeface.errors import FacesDroppedError
 
 
 class FaceEngine(Protocol):
@@ -28,8 +26,8 @@ class FaceEngine(Protocol):
     def model_id(self) -> str:
         """Id of the embedding model."""
 
-    async def look(self, image: ImageBGR) -> list[Face]:
-        """Faces of one frame, with quality and aligned crops."""
+    async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
+        """Faces of one frame, with quality and aligned crops; ``regions`` (pixels): only what is there."""
 
     async def embed(self, crops: Sequence[ImageRGB]) -> list[Embedding]:
         """One embedding per crop."""
@@ -48,12 +46,17 @@ class Recognition:
 
 @dataclass(slots=True)
 class PipelineStats:
-    """What happened on one camera since the start."""
+    """What happened on one camera since the start. ``looked`` frames in whole or in part, ``full`` in whole;
+    ``area`` sum of the shares of the frames that were looked at; ``dropped`` faces the device had no time
+    for."""
 
     frames: int = 0
     looked: int = 0
+    full: int = 0
+    area: float = 0.0
     faces: int = 0
     embedded: int = 0
+    dropped: int = 0
     visits: int = 0
 
 
@@ -67,34 +70,44 @@ class Pipeline:
     tracker: Tracker
     motion: MotionGate
     recognition: Recognition
+    attention: Attention = field(default_factory=Attention)
     stats: PipelineStats = field(default_factory=PipelineStats)
-    _face_seen_at: float = -math.inf
 
     async def process(self, frame: Frame) -> list[Sighting]:
         """What the tracks of this camera say after ``frame``, and the visits that it ended."""
+        now, picture = frame.captured_at, frame.picture
         self.stats.frames += 1
-        now = frame.captured_at
-        moved = self.motion.moved(frame.picture.grey(GREY_HEIGHT, GREY_WIDTH), now)
-        faces: list[Face] = []
-        if moved or now - self._face_seen_at <= _LINGER_SECONDS:
-            faces = await self.engine.look(frame.image)
-            self.stats.looked += 1
-            self.stats.faces += len(faces)
-        if faces:
-            self._face_seen_at = now
-        update = self.tracker.update(faces, now)
+        motion = self.motion.examine(picture.grey(GREY_HEIGHT, GREY_WIDTH), now)
+        plan = self.attention.plan(motion, self.tracker.living, now, picture.shape)
+        faces = await self._look(picture, plan)
+        self.tracker.note_calm(plan.calm, now)
+        update = self.tracker.update(faces, now, plan.looks_at)
         living = await self._embed(update.tracks, now)
+        self.attention.note(plan, motion, self.tracker.living, now)
         for track in living:
             track.decision = decide(track.evidence, self.recognition.gallery, self.recognition.policy)
         return [self.tracker.sighting(track) for track in living] + self._conclude(update.ended)
 
     def flush(self) -> list[Sighting]:
         """End every track: the camera is gone, paused, or the recording is over."""
+        self.attention.forget()
         return self._conclude(self.tracker.end_all())
 
     def learn(self, recognition: Recognition) -> None:
         """Use another gallery or policy from now on; living tracks are decided anew with the next frame."""
         self.recognition = recognition
+
+    async def _look(self, picture: Picture, plan: Plan) -> list[Face]:
+        """The faces where the plan says."""
+        if plan.nothing:
+            return []
+        faces = await self.engine.look(picture, None if plan.full else plan.regions)
+        height, width = picture.shape
+        self.stats.looked += 1
+        self.stats.full += plan.full
+        self.stats.area += 1.0 if plan.full else sum(r.area for r in plan.regions) / (height * width)
+        self.stats.faces += len(faces)
+        return faces
 
     async def _embed(self, tracks: Sequence[Track], now: float) -> list[Track]:
         """Embed the faces that can still tell something; returns the living tracks.
@@ -104,18 +117,27 @@ class Pipeline:
         living = {id(track): track for track in tracks}
         wanted: list[Track] = []
         for track in tracks:
-            if track.misses:
+            if track.last_seen != now:
                 continue
             if not track.face.quality.usable:
                 track.evidence = track.evidence.reject(track.face.quality.reasons)
             elif self.tracker.wants_embedding(track, now):
                 wanted.append(track)
-        if wanted:
-            embeddings = await self.engine.embed([track.face.crop for track in wanted])
-            self.stats.embedded += len(embeddings)
-            for track, embedding in zip(wanted, embeddings, strict=True):
-                living[id(track)] = self.tracker.note_embedding(track, embedding, track.face.quality, now)
+        for track, embedding in zip(wanted, await self._vectors(wanted), strict=False):
+            living[id(track)] = self.tracker.note_embedding(track, embedding, track.face.quality, now)
         return list(living.values())
+
+    async def _vectors(self, tracks: Sequence[Track]) -> list[Embedding]:
+        """One embedding for each track's face; none at all when the device has newer faces to see to."""
+        if not tracks:
+            return []
+        try:
+            embeddings = await self.engine.embed([track.face.crop for track in tracks])
+        except FacesDroppedError:
+            self.stats.dropped += len(tracks)
+            return []
+        self.stats.embedded += len(embeddings)
+        return embeddings
 
     def _conclude(self, ended: Sequence[Track]) -> list[Sighting]:
         self.stats.visits += len(ended)

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from homeface.core.regions import holds
 from homeface.core.types import (
     Box,
     Detection,
@@ -23,6 +24,7 @@ from homeface.core.types import (
     ImageBGR,
     ImageRGB,
     Landmarks,
+    Picture,
     Quality,
     Vector,
 )
@@ -86,8 +88,9 @@ class FakeEngine:
     """The async facade of ``Engine``. Public attributes are the script: set them at any time.
 
     ``quality_of(person)`` gives the quality of a face; ``look_seconds``/``embed_seconds`` are how long work
-    takes; ``fail_next`` is raised by the next request; ``hang()`` keeps every request (and the heartbeat)
-    waiting until ``recover()``; ``start_error`` is raised by ``start``.
+    takes; ``regions`` are those of each look (None: everywhere); ``fail_next`` is raised by the next
+    request; ``hang()`` keeps every request (and the heartbeat) waiting until ``recover()``; ``start_error``
+    is raised by ``start``.
     """
 
     def __init__(self, *, max_frames: int = 1, model_id: str = MODEL_ID, device: str = "cpu") -> None:
@@ -102,6 +105,7 @@ class FakeEngine:
         self.started = False
         self.closed = False
         self.looked = 0
+        self.regions: list[Sequence[Box] | None] = []
         self.embedded = 0
         self._variant = 0
         self._stats = EngineStats()
@@ -136,11 +140,15 @@ class FakeEngine:
         self.closed = True
         self._free.set()
 
-    async def look(self, image: ImageBGR) -> list[Face]:
+    async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
+        image = image if isinstance(image, np.ndarray) else image.bgr()
         require_image(image)
         await self._work(self.look_seconds)
         faces = [self._face(image, person) for person in persons_in(image)]
+        if regions is not None:
+            faces = [face for face in faces if any(holds(region, face.detection.box) for region in regions)]
         self.looked += 1
+        self.regions.append(regions)
         self._stats = replace(
             self._stats, frames=self._stats.frames + 1, faces=self._stats.faces + len(faces)
         )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from homeface.adapters.store import Store
 from homeface.core.enrolment import EnrolmentPolicy
 from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy
-from homeface.core.types import Box, Detection, Face, Identified, ImageBGR, Reason, Unknown
+from homeface.core.types import Box, Detection, Face, Identified, ImageBGR, Picture, Reason, Unknown
 from homeface.errors import GalleryError, ModelError, ModelMismatchError, StoreError
 from homeface.service.enrolment import Enrolment, cut_crop, identify_photo, same_face
 from tests.fakes.engine import GOOD_QUALITY, GREEN, RED, FakeEngine, frame_with, landmarks_of
@@ -48,13 +48,14 @@ async def running(engine: FakeEngine) -> AsyncIterator[FakeEngine]:
 class ForgivingEngine(FakeEngine):
     """Finds painted faces even after a JPEG encoder has moved their colours by a step or two."""
 
-    async def look(self, image: ImageBGR) -> list[Face]:
+    async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
+        image = image if isinstance(image, np.ndarray) else image.bgr()
         steady = image.copy()
         painted = np.abs(image[..., 1:].astype(int) - (GREEN, RED)).max(axis=2) <= 8
         steady[painted, 1:] = (GREEN, RED)
         steady[painted, 0] = np.round(steady[painted, 0] / 10).astype(np.uint8) * 10
         steady[~painted] = 0
-        return await super().look(steady)
+        return await super().look(steady, regions)
 
 
 def photo(*faces: tuple[int, tuple[int, int, int, int]]) -> bytes:
