@@ -8,6 +8,7 @@
     │  ├─ WeightsUnavailableError   weights are nowhere to be found; says where to put them
     │  ├─ ModelIntegrityError       a weight file whose hash is not the known one
     │  └─ BackendUnavailableError   the device or runtime asked for is not on this machine
+    ├─ FacesDroppedError            more faces came than the device can embed; these were the oldest
     ├─ CameraError                  that camera only; retried
     │  └─ CameraAuthError           wrong credentials; retried at the slowest pace
     ├─ BrokerError                  retried for ever
@@ -77,6 +78,10 @@ class ModelIntegrityError(ModelError):
 
 class BackendUnavailableError(ModelError):
     """The requested device or runtime is not available on this machine."""
+
+
+class FacesDroppedError(HomefaceError):
+    """Faces that waited for an embedding gave way to newer ones. Not a fault: the track is asked again."""
 
 
 class CameraError(HomefaceError):

@@ -1,13 +1,16 @@
 """One thread that owns the device, and the queue in front of it.
 
-Work is handed over as jobs. Jobs of one ``batch`` name that wait at the same moment run together, so that
-nobody ever waits for company. The queue is bounded; whoever finds it full waits in the event loop.
+Work is handed over as jobs. Jobs of one ``batch`` name that wait at the same moment run together; where that
+pays, a job may wait a few milliseconds for company while the device has nothing else to do. The queue is
+bounded: whoever finds it full waits in the event loop, except where only new work is worth doing
+(``ask_newest``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -15,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from homeface.errors import ModelError
+from homeface.errors import FacesDroppedError, ModelError
 
 _LOG = logging.getLogger(__name__)
 _TICK_SECONDS = 1.0
@@ -31,6 +34,17 @@ class _Job:
     weight: int
     run: Callable[[list[Any]], Sequence[Any]]
     future: asyncio.Future[Any]
+    due: float = 0.0
+    """``time.monotonic()`` until which the job may wait for company."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of ``ask_newest``: weight of one batch, weight that may wait, and how long to wait for company."""
+
+    max_weight: int
+    max_waiting: int
+    wait_seconds: float = 0.0
 
 
 class DeviceThread:
@@ -44,6 +58,7 @@ class DeviceThread:
         self._jobs: deque[_Job] = deque()
         self._max_weight: dict[str, int] = {}
         self._stopping = False
+        self._dropped = 0
         self._at_end: Callable[[], None] | None = None
         self._beat = time.monotonic()
         # A daemon thread: a device that hangs in a driver call must not keep the process alive.
@@ -54,6 +69,11 @@ class DeviceThread:
     def queued(self) -> int:
         """Jobs that wait."""
         return len(self._jobs)
+
+    @property
+    def dropped(self) -> int:
+        """Weight of the jobs that gave way to newer ones."""
+        return self._dropped
 
     def heartbeat(self) -> float:
         """``time.monotonic()`` of the last progress: a batch begun or ended, or a tick while idle."""
@@ -76,20 +96,59 @@ class DeviceThread:
         """
         async with self._room:
             job = _Job(batch, item, weight, run, self._loop.create_future())
-            with self._changed:
-                if self._stopping:
-                    raise ModelError("The engine is closed.")
-                self._max_weight[batch] = max_weight
-                self._jobs.append(job)
-                self._changed.notify()
-            try:
-                result: Result = await job.future
-            except asyncio.CancelledError:
-                with self._changed:
-                    if job in self._jobs:
-                        self._jobs.remove(job)
-                raise
+            self._enter(job, max_weight)
+            result: Result = await self._answer(job)
             return result
+
+    async def ask_newest(
+        self,
+        run: Callable[[list[Item]], Sequence[Result]],
+        item: Item,
+        limits: Limits,
+        *,
+        batch: str,
+        weight: int = 1,
+    ) -> Result:
+        """As ``ask``, for work that grows stale: the oldest waiting jobs of this ``batch`` give way.
+
+        Never waits for room. Raises ``FacesDroppedError`` when newer jobs filled the queue.
+        """
+        due = time.monotonic() + limits.wait_seconds
+        job = _Job(batch, item, weight, run, self._loop.create_future(), due)
+        late = self._enter(job, limits.max_weight, limits.max_waiting)
+        for old in late:
+            _fail(
+                old.future, FacesDroppedError("These faces waited too long for the device; newer ones came.")
+            )
+        result: Result = await self._answer(job)
+        return result
+
+    def _enter(self, job: _Job, max_weight: int, max_waiting: int | None = None) -> list[_Job]:
+        """Queue a job; returns those that had to go for it."""
+        with self._changed:
+            if self._stopping:
+                raise ModelError("The engine is closed.")
+            waiting = [other for other in self._jobs if other.batch == job.batch]
+            excess = sum(other.weight for other in waiting) + job.weight - (max_waiting or 0)
+            gone = []
+            while max_waiting is not None and waiting and excess > 0:
+                gone.append(waiting.pop(0))
+                excess -= gone[-1].weight
+                self._dropped += gone[-1].weight
+                self._jobs.remove(gone[-1])
+            self._max_weight[job.batch] = max_weight
+            self._jobs.append(job)
+            self._changed.notify()
+        return gone
+
+    async def _answer(self, job: _Job) -> Any:
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            with self._changed:
+                if job in self._jobs:
+                    self._jobs.remove(job)
+            raise
 
     async def stop(self, at_end: Callable[[], None], timeout_seconds: float) -> bool:
         """Fail what waits, run ``at_end`` in the thread, end it. False when it did not end in time."""
@@ -127,12 +186,12 @@ class DeviceThread:
     def _next(self) -> list[_Job]:
         """Wait for work; the oldest job and those that may run with it. Empty: it is time to end."""
         with self._changed:
-            while not self._jobs and not self._stopping:
-                self._changed.wait(_TICK_SECONDS)
+            while (first := self._ripe()) is None and not self._stopping:
+                self._changed.wait(self._patience())
                 self._beat = time.monotonic()
-            if not self._jobs:
+            if first is None:
                 return []
-            first = self._jobs.popleft()
+            self._jobs.remove(first)
             taken = [first]
             if first.batch:
                 room = self._max_weight[first.batch] - first.weight
@@ -142,6 +201,22 @@ class DeviceThread:
                         taken.append(job)
                         self._jobs.remove(job)
             return taken
+
+    def _ripe(self) -> _Job | None:
+        """The oldest job that need not wait any longer for company."""
+        now = time.monotonic()
+        for job in self._jobs:
+            if job.due <= now or self._weight_of(job.batch) >= self._max_weight[job.batch]:
+                return job
+        return None
+
+    def _weight_of(self, batch: str) -> int:
+        return sum(job.weight for job in self._jobs if job.batch == batch)
+
+    def _patience(self) -> float:
+        """Seconds until a job is due, at most a tick."""
+        due = min((job.due for job in self._jobs), default=math.inf)
+        return min(_TICK_SECONDS, max(0.0, due - time.monotonic()))
 
     def _serve(self, jobs: list[_Job]) -> None:
         try:

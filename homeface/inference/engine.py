@@ -15,20 +15,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from homeface.core.quality import RECOGNITION_LIMITS, QualityLimits, assess
-from homeface.core.types import Detection, Embedding, Face, ImageBGR, ImageRGB
+from homeface.core.quality import RECOGNITION_LIMITS, QualityLimits
+from homeface.core.types import Box, Embedding, Face, ImageBGR, ImageRGB, Picture
 from homeface.errors import ModelError
-from homeface.inference.alignment import PATCH_PX, TEMPLATES, align
 from homeface.inference.arrays import require_image
-from homeface.inference.device_thread import DeviceThread
+from homeface.inference.device_thread import DeviceThread, Limits
+from homeface.inference.device_work import DeviceWork, EngineStats, LoadedModels, look_request
 from homeface.inference.manifest import Kind, ModelSpec, find_spec
 from homeface.inference.models import Placement, load_detector, load_embedder
-from homeface.inference.types import Detector, Embedder
+
+__all__ = ["Engine", "EngineSettings", "EngineStats", "LoadedModels", "load_models"]
 
 _LOG = logging.getLogger(__name__)
 _CLOSE_SECONDS = 4.5
-_RECENT = 0.1
-"""Weight of the newest measurement in the mean times."""
+_COMPANY_SECONDS = 0.005
+"""How long faces wait for those of other cameras on a GPU, where eight cost as much as one. On a processor
+each face costs the same in any company: nobody waits there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +40,9 @@ class EngineSettings:
     ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``folders``: searched for weights, in order.
     ``min_face_px``: smallest face side worth finding, in pixels of the full frame. ``limits``: quality limits
     of recognition. ``threads``: CPU threads of the device (0: let the runtime choose). ``max_frames``: frames
-    in flight; ``max_crops``: largest embedding batch; ``max_queue``: requests that may wait. ``models``:
-    further models besides the built-in manifest.
+    in flight; ``max_crops``: largest embedding batch; ``max_queue``: frames that may wait;
+    ``max_faces``: faces that may wait, of which the oldest give way to newer ones. ``models``: further models
+    besides the built-in manifest.
     """
 
     detector: str = "yunet_n"
@@ -52,30 +55,8 @@ class EngineSettings:
     max_frames: int = 1
     max_crops: int = 16
     max_queue: int = 32
+    max_faces: int = 64
     models: tuple[ModelSpec, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStats:
-    """Counts since ``start``, and the mean milliseconds of recent work."""
-
-    frames: int = 0
-    faces: int = 0
-    embeddings: int = 0
-    embed_batches: int = 0
-    failures: int = 0
-    queued: int = 0
-    look_ms: float = 0.0
-    embed_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModels:
-    """What the device thread works with."""
-
-    detector: Detector
-    embedder: Embedder
-    device: str
 
 
 Loader = Callable[[EngineSettings], LoadedModels]
@@ -99,13 +80,12 @@ class Engine:
         self._load = load
         self._turns = asyncio.Semaphore(settings.max_frames)
         self._thread: DeviceThread | None = None
-        self._models: LoadedModels | None = None
-        self._stats = EngineStats()  # replaced by the device thread alone
+        self._work: DeviceWork | None = None
 
     @property
     def model_id(self) -> str:
         """Id of the embedding model; known after ``start``."""
-        return self._running()[1].embedder.model_id
+        return self._running()[1].models.embedder.model_id
 
     @property
     def detector_name(self) -> str:
@@ -115,12 +95,14 @@ class Engine:
     @property
     def device(self) -> str:
         """Where the embedder runs, e.g. ``cpu`` or ``cuda:0``; known after ``start``."""
-        return self._running()[1].device
+        return self._running()[1].models.device
 
     @property
     def stats(self) -> EngineStats:
         """Counts and times so far."""
-        return replace(self._stats, queued=self._thread.queued if self._thread is not None else 0)
+        if self._thread is None or self._work is None:
+            return EngineStats()
+        return replace(self._work.stats, queued=self._thread.queued, dropped=self._thread.dropped)
 
     async def start(self) -> None:
         """Load the models in the device thread. Raises the ``ModelError`` tree."""
@@ -128,10 +110,11 @@ class Engine:
             raise ModelError("The engine was started before; make a new one.")
         thread = self._thread = DeviceThread("homeface-device", self._settings.max_queue)
         try:
-            self._models = await thread.ask(lambda jobs: [self._load(item) for item in jobs], self._settings)
+            models = await thread.ask(lambda jobs: [self._load(item) for item in jobs], self._settings)
         except BaseException:  # a cancelled start must not leave a thread behind either
             thread.abandon(self._free)
             raise
+        self._work = DeviceWork(models, self._settings.limits, self._settings.max_crops)
 
     async def aclose(self) -> None:
         """Stop within 5 s: waiting requests fail with ``ModelError``. May be called twice."""
@@ -142,34 +125,31 @@ class Engine:
                 "The device thread still hangs in a call after %.1f s; it is left behind.", _CLOSE_SECONDS
             )
 
-    async def look(self, image: ImageBGR) -> list[Face]:
-        """Faces of one frame with quality and aligned crop, best score first. Raises ``ImageError``."""
-        require_image(image)
-        thread, models = self._running()
-        return await thread.ask(
-            lambda images: self._look(models, images),
-            image,
-            batch="look",
-            max_weight=self._settings.max_frames,
-        )
+    async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
+        """Faces of one frame with quality and aligned crop, best score first, in pixels of the full frame.
+
+        ``regions``: look only there. Raises ``ImageError`` for what is no picture.
+        """
+        request = look_request(image, regions)
+        thread, work = self._running()
+        return await thread.ask(work.look, request, batch="look", max_weight=self._settings.max_frames)
 
     async def embed(self, crops: Sequence[ImageRGB]) -> list[Embedding]:
         """One embedding for each crop of ``look``; requests of several callers share a batch.
 
-        Raises ``ImageError`` for what is no crop.
+        Raises ``ImageError`` for what is no crop, ``FacesDroppedError`` when newer faces took the place of
+        these: no embedding this time, ask again with the next frame.
         """
         for crop in crops:
             require_image(crop, "crop")
         if not crops:
             return []
-        thread, models = self._running()
-        return await thread.ask(
-            lambda requests: self._embed(models, requests),
-            tuple(crops),
-            batch="embed",
-            weight=len(crops),
-            max_weight=self._settings.max_crops,
+        thread, work = self._running()
+        on_gpu = work.models.device != "cpu"
+        limits = Limits(
+            self._settings.max_crops, self._settings.max_faces, _COMPANY_SECONDS if on_gpu else 0.0
         )
+        return await thread.ask_newest(work.embed, tuple(crops), limits, batch="embed", weight=len(crops))
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -181,72 +161,11 @@ class Engine:
         """``time.monotonic()`` of the device thread's last progress; idling is progress, hanging is not."""
         return self._thread.heartbeat() if self._thread is not None else time.monotonic()
 
-    def _running(self) -> tuple[DeviceThread, LoadedModels]:
-        if self._thread is None or self._models is None:
+    def _running(self) -> tuple[DeviceThread, DeviceWork]:
+        if self._thread is None or self._work is None:
             raise ModelError("The engine has not been started.")
-        return self._thread, self._models
-
-    # From here on: in the device thread.
-
-    def _look(self, models: LoadedModels, images: list[ImageBGR]) -> list[list[Face]]:
-        begun = time.monotonic()
-        try:
-            found = models.detector.detect(images)
-            faces = [
-                [self._face(models.embedder, image, detection) for detection in detections]
-                for image, detections in zip(images, found, strict=True)
-            ]
-        except Exception:
-            self._stats = replace(self._stats, failures=self._stats.failures + 1)
-            raise
-        now = self._stats
-        self._stats = replace(
-            now,
-            frames=now.frames + len(images),
-            faces=now.faces + sum(map(len, faces)),
-            look_ms=_smoothed(now.look_ms, begun, len(images)),
-        )
-        return faces
-
-    def _face(self, embedder: Embedder, image: ImageBGR, detection: Detection) -> Face:
-        patch = align(image, detection, PATCH_PX, TEMPLATES["arcface_112"])
-        frame_size = (image.shape[1], image.shape[0])
-        quality = assess(detection, patch, frame_size, self._settings.limits)
-        return Face(detection, quality, embedder.align(image, detection))
-
-    def _embed(self, models: LoadedModels, requests: list[tuple[ImageRGB, ...]]) -> list[list[Embedding]]:
-        begun = time.monotonic()
-        crops = [crop for request in requests for crop in request]
-        try:
-            vectors = _in_parts(models.embedder, crops, self._settings.max_crops)
-        except Exception:
-            self._stats = replace(self._stats, failures=self._stats.failures + 1)
-            raise
-        now = self._stats
-        self._stats = replace(
-            now,
-            embeddings=now.embeddings + len(crops),
-            embed_batches=now.embed_batches + 1,
-            embed_ms=_smoothed(now.embed_ms, begun, len(crops)),
-        )
-        return [[vectors.pop(0) for _ in request] for request in requests]
+        return self._thread, self._work
 
     def _free(self) -> None:
-        if self._models is not None:
-            self._models.detector.close()
-            self._models.embedder.close()
-
-
-def _in_parts(embedder: Embedder, crops: list[ImageRGB], part: int) -> list[Embedding]:
-    """Embed no more than ``part`` crops at a time, whatever one caller asks for."""
-    vectors: list[Embedding] = []
-    for start in range(0, len(crops), part):
-        rows = embedder.embed(crops[start : start + part])
-        vectors += [Embedding(row, embedder.model_id) for row in rows]
-    return vectors
-
-
-def _smoothed(mean_ms: float, begun: float, count: int) -> float:
-    """The mean time per item, moved towards the newest measurement."""
-    newest = (time.monotonic() - begun) * 1000 / max(count, 1)
-    return newest if mean_ms == 0 else mean_ms + _RECENT * (newest - mean_ms)
+        if self._work is not None:
+            self._work.free()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.types import Detection, ImageBGR, ImageRGB
+from homeface.inference.alignment import Template
 
 Tensor: TypeAlias = NDArray[Any]
 """An array on its way into or out of a network; batch first, channels second."""
@@ -66,6 +67,10 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int:
         """Length of a vector."""
+
+    @property
+    def cut(self) -> tuple[int, Template]:
+        """Side of the crop in pixels, and how it is cut: what ``align`` does."""
 
     def align(self, image: ImageBGR, detection: Detection) -> ImageRGB:
         """The (h, w, 3) RGB crop that ``embed`` wants, cut from the full frame."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from homeface.core.types import Detection, ImageBGR, ImageRGB
+from homeface.inference.alignment import TEMPLATES
 from homeface.inference.engine import EngineSettings, LoadedModels
 from tests.fakes.engine import CROP_PX, DIMENSION, GREEN, RED, FakeEngine, person_vector, persons_in
 
@@ -60,6 +61,7 @@ class StubEmbedder:
     model_id = "stub/1"
     device = "cpu"
     dimension = DIMENSION
+    cut = (CROP_PX, TEMPLATES["plain"])
 
     def __init__(self, models: StubModels) -> None:
         self._models = models

@@ -196,7 +196,7 @@ async def test_before_the_start_there_is_nothing_to_ask(models: StubModels) -> N
         (
             EngineSettings(folders=(Path("/nonexistent"),)),
             WeightsUnavailableError,
-            "20180402-114759-vggface2.pt",
+            "MobileFaceNet_foamliu.onnx",
         ),
         (EngineSettings(device="tpu"), BackendUnavailableError, "tpu"),
         (EngineSettings(device="cuda:77"), BackendUnavailableError, "cuda:77"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from homeface.core.types import Detection, ImageBGR, ImageRGB
 from homeface.errors import ModelError
-from homeface.inference.alignment import align, template_named
+from homeface.inference.alignment import Template, align, template_named
 from homeface.inference.arrays import as_batch
 from homeface.inference.embedders import unit_rows
 from homeface.inference.manifest import ModelSpec
@@ -37,6 +37,11 @@ class OnnxEmbedder:
     def device(self) -> str:
         """Where it runs."""
         return self._session.device
+
+    @property
+    def cut(self) -> tuple[int, Template]:
+        """Side of the crop, and how it is cut."""
+        return self._spec.input_px, self._template
 
     def align(self, image: ImageBGR, detection: Detection) -> ImageRGB:
         """(input_px, input_px, 3) RGB."""
