@@ -193,8 +193,8 @@ class Tracker:
     ) -> list[Track]:
         """Give faces to tracks, begin tracks for the others; returns the confirmed tracks given up.
 
-        A pair that another person could have slipped into is contested: after an occlusion, a leap, beside
-        a rival or on top of another face.
+        A pair that another person could have slipped into is contested: after an occlusion, a leap, when it
+        looks different, beside a rival or on top of another face.
         """
         faces, covered = self._worth_following(seen)
         anchors = [
@@ -208,7 +208,8 @@ class Tracker:
             leapt = iou(anchors[index].expected, face.detection.box) < _DOUBTFUL_OVERLAP
             watched_at = max(track.last_seen, track.watched_at)
             unwatched = track.misses > 0 or captured_at - watched_at > self.settings.unwatched_seconds
-            slipped = unwatched or leapt or index in pairing.contested or face_index in covered
+            changed = track.embedded_at is not None and track.alike(face) < self.settings.alike
+            slipped = unwatched or leapt or changed or index in pairing.contested or face_index in covered
             if slipped:
                 track.contested = True
                 track.doubted_since = track.last_seen if track.doubted_since is None else track.doubted_since
