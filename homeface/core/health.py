@@ -47,8 +47,8 @@ class Neighbour:
     """The other person somebody is most like.
 
     ``score``: mean score of the photos of either at the other, the higher one. ``mistaken``: expected share
-    of visits named as the other; ``undecided``: share that stays unknown because both come too close. ``kept``:
-    the mistakes stay within the promise.
+    of visits named as the other; ``undecided``: share that stays unknown because both come too close.
+    ``kept``: the mistakes stay within the promise.
     """
 
     subject_id: str
