@@ -140,6 +140,11 @@ class Recognition(Section):
         "e.g. '1 in 1000 visits'.",
         None,
     )
+    adapt: bool = setting(
+        "true lets very sure visits teach how people look now, slowly and reversibly (homeface people "
+        "adapted lists and forgets what was learned). Strangers teach nothing.",
+        False,
+    )
     min_faces: Whole | None = setting(
         "Least usable faces (a count) before a name is said; by default as measured for the model.",
         None,

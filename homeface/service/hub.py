@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from homeface.core.presence import House, HouseState, PresenceEvent
-from homeface.core.types import Sighting
+from homeface.core.types import Lesson, Sighting
 from homeface.errors import StoreError
 
 _LOG = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ class Memory(Protocol):
 
     def add_sighting(self, sighting: Sighting) -> None:
         """Keep one finished visit."""
+
+    def learn(self, lesson: Lesson) -> bool:
+        """Keep what a visit taught; False when it was too much in too short a time."""
 
 
 class Outlet(Protocol):
@@ -165,6 +168,19 @@ class Hub:
 
     async def _remember(self, sighting: Sighting) -> None:
         await self._guarded(lambda: self._memory.add_sighting(sighting))
+        if sighting.lesson is not None:
+            await self._learn(sighting.lesson)
+
+    async def _learn(self, lesson: Lesson) -> None:
+        """The gallery in use changes the way it always does: by noticing that the store has changed."""
+
+        def learn() -> None:
+            if self._memory.learn(lesson):
+                _LOG.info(
+                    "Visit %s taught a new look of a person (homeface people adapted).", lesson.visit_id
+                )
+
+        await self._guarded(learn)
 
     async def _guarded(self, write: Callable[[], None]) -> None:
         """A full disk must not stop presence: warn once, go on, tell when it works again."""

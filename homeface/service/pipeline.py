@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from homeface.core.adaptation import Teaching, lesson_of
 from homeface.core.attention import Attention, Plan
 from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy, conclude, decide
@@ -38,10 +39,14 @@ class FaceEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Whom we know and how sure we must be. Replaced as a whole when somebody enrols."""
+    """Whom we know and how sure we must be. Replaced as a whole when somebody enrols.
+
+    ``teaching``: how sure a visit must be to teach; None: visits teach nothing.
+    """
 
     gallery: Gallery
     policy: Policy
+    teaching: Teaching | None = None
 
 
 @dataclass(slots=True)
@@ -144,4 +149,13 @@ class Pipeline:
         gallery, policy = self.recognition.gallery, self.recognition.policy
         for track in ended:
             track.decision = conclude(track.evidence, gallery, policy)
-        return [self.tracker.sighting(track, ended=True) for track in ended]
+        return [self._taught(self.tracker.sighting(track, ended=True), track) for track in ended]
+
+    def _taught(self, sighting: Sighting, track: Track) -> Sighting:
+        """With what the visit teaches, if it was one person's from beginning to end."""
+        teaching = self.recognition.teaching
+        if teaching is None or track.doubted_since is not None:
+            return sighting
+        visit = (sighting.visit_id, sighting.captured_at)
+        lesson = lesson_of(track.evidence, track.decision, self.recognition.gallery, teaching, visit)
+        return sighting if lesson is None else replace(sighting, lesson=lesson)

@@ -5,21 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 from homeface.config import Config
-from homeface.core.calibration import STRICTNESS, policy_for
+from homeface.core.adaptation import STRICTER, teaching_from
+from homeface.core.calibration import STRICTNESS, policy_for, threshold_for
 from homeface.core.gallery import Gallery
 from homeface.core.identification import MAX_LOOKS, Policy
+from homeface.core.templates import chosen_gallery, limits_for
 from homeface.inference.calibration import calibration_for
 from homeface.service.pipeline import Recognition
 
 
 def recognition_of(gallery: Gallery, config: Config) -> Recognition:
-    """Gallery and policy for the asked strictness. Raises ``ModelError`` for an uncalibrated embedder."""
+    """What is compared with, and how sure it must be. Raises ``ModelError`` for an uncalibrated embedder.
+
+    ``gallery``: everything stored; what is compared with is chosen from it (``core.templates``).
+    """
     asked = config.recognition
-    rate = asked.false_names if asked.false_names is not None else STRICTNESS[asked.strictness]
-    policy = policy_for(
-        calibration_for(gallery.model_id, config.models_dir), rate, subjects=max(1, len(gallery.subjects))
-    )
-    return Recognition(gallery, policy if asked.min_faces is None else _at_least(policy, asked.min_faces))
+    calibration = calibration_for(gallery.model_id, config.models_dir)
+    chosen = chosen_gallery(gallery, limits_for(calibration))
+    rate, subjects = asked_rate(config), max(1, len(gallery.subjects))
+    policy = policy_for(calibration, rate, subjects=subjects)
+    teaching = None
+    if asked.adapt:
+        sure = policy_for(calibration, rate / STRICTER, subjects=subjects)
+        teaching = teaching_from(chosen, sure, threshold_for(calibration.single, rate / subjects))
+    policy = policy if asked.min_faces is None else _at_least(policy, asked.min_faces)
+    return Recognition(chosen, policy, teaching)
+
+
+def asked_rate(config: Config) -> float:
+    """Share of strangers' visits that may get a name."""
+    asked = config.recognition
+    return asked.false_names if asked.false_names is not None else STRICTNESS[asked.strictness]
 
 
 def _at_least(policy: Policy, faces: int) -> Policy:
