@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from homeface.core.calibration import Calibration, threshold_for
 from homeface.core.gallery import Gallery
 from homeface.core.quality import ENROLMENT_LIMITS, QualityLimits, judge
+from homeface.core.templates import SAME_PICTURE
 from homeface.core.types import Face, Quality, Reason, Vector
 from homeface.errors import (
     EnrolmentError,
@@ -35,10 +36,10 @@ class EnrolmentPolicy:
     """What a photo must be. Scores are cosine similarities of the embedding model in use.
 
     ``dominance``: with several faces, the largest is meant if its area is so many times the next one's
-    (people in the background); otherwise nobody can know who is meant. ``same_photo``: from here on two
-    photos are one and the same. ``agreement``: least median similarity with the person's other photos.
-    ``another``: a photo that is so similar to somebody else, and not more similar to the person's own
-    stored photos, is refused, unless ``allow_lookalikes`` (twins).
+    (people in the background); otherwise nobody can know who is meant. ``same_photo``: above this two
+    photos are one and the same, or one saved again. ``agreement``: least median similarity with the person's
+    other photos. ``another``: a photo that is so similar to somebody else, and not more similar to the
+    person's own stored photos, is refused, unless ``allow_lookalikes`` (twins).
 
     The defaults are for FaceNet (VGGFace2), measured on 60 people of LFW with three stored photos each:
     ``agreement`` 0.40 refuses 1.8 % of a person's own photos and lets 1.3 % of strangers' pass; ``another``
@@ -47,7 +48,7 @@ class EnrolmentPolicy:
 
     limits: QualityLimits = ENROLMENT_LIMITS
     dominance: float = 4.0
-    same_photo: float = 0.999
+    same_photo: float = SAME_PICTURE
     agreement: float = 0.40
     another: float = 0.55
     allow_lookalikes: bool = False
@@ -80,6 +81,14 @@ class Verdict:
 
 
 _FINE = Verdict(ACCEPTED, "Accepted.")
+RESTS = Verdict(
+    ACCEPTED,
+    "Accepted, and kept in reserve: the photos in use differ more from each other than this one does.",
+)
+SET_ASIDE = Verdict(
+    ACCEPTED,
+    "Accepted, but not used: it does not look like the person's other photos (homeface people health).",
+)
 
 _WORDS = {
     Reason.TOO_SMALL: "the face is too small: come nearer, or crop less",

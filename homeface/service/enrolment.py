@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -16,10 +17,19 @@ import numpy as np
 from homeface.adapters.photos import encode_jpeg, load_photo
 from homeface.adapters.store import FaceCrop, NewTemplate, Store, clean_name
 from homeface.adapters.vault import SealBrokenError
-from homeface.core.enrolment import EnrolmentPolicy, Verdict, choose_face, examine, refused
+from homeface.core.enrolment import (
+    RESTS,
+    SET_ASIDE,
+    EnrolmentPolicy,
+    Verdict,
+    choose_face,
+    examine,
+    refused,
+)
 from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.geometry import iou
 from homeface.core.identification import Policy, identify_one
+from homeface.core.templates import Limits, chosen_gallery, outliers
 from homeface.core.types import Box, Decision, Detection, Face, ImageBGR, Landmarks
 from homeface.errors import EnrolmentError, GalleryError, ImageError, ModelMismatchError
 from homeface.service.pipeline import FaceEngine
@@ -42,12 +52,16 @@ SAME_FACE_IOU = 0.3
 
 @dataclass(frozen=True, slots=True)
 class PhotoVerdict:
-    """What became of one photo; ``key`` as ``Verdict.key``, or ``unreadable`` for what is no picture."""
+    """What became of one photo; ``key`` as ``Verdict.key``, or ``unreadable`` for what is no picture.
+
+    ``used``: recognition compares with it; False for one that was not stored, rests, or fits badly.
+    """
 
     label: str
     key: str
     message: str
     template_id: str | None = None
+    used: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -57,11 +71,15 @@ class PhotoVerdict:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentReport:
-    """``subject`` is None when the person was not known before and no photo was accepted."""
+    """``subject`` is None when the person was not known before and no photo was accepted.
+
+    ``notes``: what became of photos that were stored before, in sentences.
+    """
 
     subject: Subject | None
     created: bool
     photos: tuple[PhotoVerdict, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> int:
@@ -71,10 +89,14 @@ class EnrolmentReport:
 
 @dataclass(frozen=True, slots=True)
 class ReembedReport:
-    """``failed``: template id → (key, sentence); these templates stay as they were, and unused."""
+    """``failed``: template id → (key, sentence); these templates stay as they were, and unused.
+
+    ``forgotten``: templates learned from visits, of which no picture was kept.
+    """
 
     done: int
     failed: dict[str, tuple[str, str]]
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +150,9 @@ class Enrolment:
     async def reembed(self, progress: Progress | None = None) -> ReembedReport:
         """Make templates of other models anew from their kept crops. Raises StoreError, ModelError."""
         async with self._one_at_a_time:
-            stale = await asyncio.to_thread(self._store.stale_templates, self._engine.model_id)
+            model_id = self._engine.model_id
+            forgotten = await asyncio.to_thread(self._store.forget_learned, but_model=model_id)
+            stale = await asyncio.to_thread(self._store.stale_templates, model_id)
             failed: dict[str, tuple[str, str]] = {}
             for number, template in enumerate(stale):
                 if progress is not None:
@@ -138,7 +162,7 @@ class Enrolment:
                     failed[template.template_id] = problem
             if progress is not None:
                 progress(len(stale), len(stale), "")
-            return ReembedReport(len(stale) - len(failed), failed)
+            return ReembedReport(len(stale) - len(failed), failed, forgotten)
 
     async def _prepare(self, label: str, source: Path | bytes) -> NewTemplate | Verdict:
         """The photo's face, good enough, before it is compared with anybody; or why not."""
@@ -180,12 +204,26 @@ class Enrolment:
         stored: list[Template] = []
         if good:
             subject, stored = await asyncio.to_thread(self._store.enrol, who, good)
+        after = await asyncio.to_thread(self._use, subject, gallery) if subject and stored else None
         ids = iter(template.template_id for template in stored)
         told = tuple(
-            PhotoVerdict(label, verdict.key, verdict.message, next(ids) if verdict.accepted else None)
+            _told(label, verdict, next(ids) if verdict.accepted else None, after)
             for label, verdict in zip(labels, verdicts, strict=True)
         )
-        return EnrolmentReport(subject, bool(good) and isinstance(who, str), told)
+        notes = () if after is None or subject is None else after.notes(subject, stored)
+        return EnrolmentReport(subject, bool(good) and isinstance(who, str), told, notes)
+
+    def _use(self, subject: Subject, before: Gallery) -> _Use:
+        """Which photos of a person are compared with now, and which ones were before. Blocks."""
+        gallery = self._store.gallery(before.model_id)
+        limits = Limits(self._policy.agreement, self._policy.another)
+        own = [t for t in gallery.templates if t.subject_id == subject.subject_id and not t.adapted]
+        return _Use(
+            before={template.template_id for template in chosen_gallery(before, limits).templates},
+            after={template.template_id for template in chosen_gallery(gallery, limits).templates},
+            odd={outlier.template_id for outlier in outliers(gallery, limits)},
+            photos={template.template_id for template in own},
+        )
 
     async def _reembed_one(self, template: Template) -> tuple[str, str] | None:
         try:
@@ -211,6 +249,41 @@ class Enrolment:
         except GalleryError as error:  # removed in the meantime
             return GONE, str(error)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """Template ids compared with before and after an enrolment; those that fit badly; the person's photos."""
+
+    before: AbstractSet[str]
+    after: AbstractSet[str]
+    odd: AbstractSet[str]
+    photos: AbstractSet[str]
+
+    def notes(self, subject: Subject, stored: Sequence[Template]) -> tuple[str, ...]:
+        """Sentences about photos that were there before and are no longer compared with, or are again."""
+        old = self.photos - {template.template_id for template in stored}
+        odd = sorted((old & self.before) & self.odd)
+        resting = (old & self.before) - self.after - self.odd
+        notes = [
+            f"Photo {photo} of {subject.name} does not look like the others and is no longer used "
+            "(homeface people health)."
+            for photo in odd
+        ]
+        if resting:
+            notes.append(
+                f"{len(resting)} earlier photos of {subject.name} rest now: the ones in use differ more from "
+                "each other. Nothing was deleted."
+            )
+        return tuple(notes)
+
+
+def _told(label: str, verdict: Verdict, template_id: str | None, use: _Use | None) -> PhotoVerdict:
+    if template_id is None or use is None:
+        return PhotoVerdict(label, verdict.key, verdict.message, template_id)
+    used = template_id in use.after
+    said = verdict if used else SET_ASIDE if template_id in use.odd else RESTS
+    return PhotoVerdict(label, said.key, said.message, template_id, used)
 
 
 async def identify_photo(
