@@ -23,7 +23,7 @@ from homeface.config.values import (
 )
 
 _URL_SCHEMES = {"rtsp", "rtsps", "http", "https", "rtmp", "rtmps"}
-_HWACCEL = re.compile(r"[a-z][a-z0-9]{1,20}(:[^\s:]{1,100})?")
+_DECODER = re.compile(r"[a-z][a-z0-9]{1,20}(:[^\s:]{1,100})?")
 
 
 class Home(Section):
@@ -121,12 +121,10 @@ def _device(value: object) -> object:
     raise ValueError("the number of a USB camera (0, 1, ...) or its path (/dev/video0)")
 
 
-def _hwaccel(value: str | None) -> str | None:
-    if value is None or value == "none":
-        return None
-    if not _HWACCEL.fullmatch(value):
+def _decoder(value: str) -> str:
+    if not _DECODER.fullmatch(value):
         raise ValueError(
-            "none, or a decoder such as cuda, vaapi, qsv, drm, cuda:1 or vaapi:/dev/dri/renderD128"
+            "software, auto, or a decoder such as cuda, vaapi, qsv, drm, cuda:1 or vaapi:/dev/dri/renderD128"
         )
     return value
 
@@ -157,10 +155,16 @@ class Camera(Section):
         ge=0.1,
         le=60,
     )
-    hwaccel: Annotated[str | None, AfterValidator(_hwaccel)] = setting(
-        "Hardware decoder: none, or one of FFmpeg's, such as cuda (NVIDIA), vaapi (Intel, AMD), qsv "
-        "(Intel) or drm; a device may follow: cuda:1, vaapi:/dev/dri/renderD128.",
-        "none",
+    substream: Annotated[SecretStr, AfterValidator(_camera_url)] | None = setting(
+        "The camera's small second stream, with the same login: watched for motion while the room is quiet, "
+        "so that the large one at url need not be decoded.",
+        None,
+    )
+    decoder: Annotated[str, AfterValidator(_decoder)] = setting(
+        "What decodes: software, auto (hardware where there is some), or one of FFmpeg's, such as cuda "
+        "(NVIDIA), vaapi (Intel, AMD), qsv (Intel) or drm; a device may follow: cuda:1, "
+        "vaapi:/dev/dri/renderD128.",
+        "software",
     )
     open_timeout_seconds: Annotated[float, Within("1s", "10s")] = setting(
         "How long connecting may take before the camera counts as unavailable; a duration with a unit, "

@@ -43,6 +43,8 @@ def _check_cameras(document: Document, data: Mapping[str, Any]) -> None:
         if isinstance(entry, Mapping) and len(sources) != 1:
             found = " and ".join(sources) or "none of them"
             document.complain(place, f"found {found}, expected exactly one of {', '.join(_SOURCES)}")
+        if camera.get("substream") is not None and camera.get("url") is None:
+            document.complain((*place, "substream"), "belongs to url, and this camera has no url")
         _check_login(document, place, camera)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from homeface.adapters.camera import CameraSettings, CameraStats, CameraStatus
+from homeface.adapters.camera.alertness import Alertness
 from homeface.core.types import ArrayPicture, Frame, ImageBGR, Picture
 
 
@@ -30,12 +31,15 @@ class ScriptedSource:
     def __init__(self, opening: list[Exception | None] | None = None) -> None:
         self.opening = list(opening or [])
         self.opened = 0
+        self.received = 0
         self.closed = 0
         self.conversions = 0
         self.stopping = threading.Event()
         self._script: queue.Queue[float | Exception | None] = queue.Queue()
 
-    def __call__(self, settings: CameraSettings, stopping: threading.Event) -> ScriptedSource:
+    def __call__(
+        self, settings: CameraSettings, stopping: threading.Event, alertness: Alertness
+    ) -> ScriptedSource:
         """As ``make_source``: hands itself out."""
         self.stopping = stopping
         return self
@@ -80,6 +84,7 @@ class ScriptedSource:
                 continue
             if isinstance(step, Exception):
                 raise step
+            self.received += step is not None
             return step
 
     def retrieve(self) -> Picture:
@@ -116,11 +121,18 @@ class FakeCamera:
         self._index = self._taken = self._dropped = 0
         self._finished = False
         self._woken = asyncio.Event()
+        self.attention = True
+
+    def set_attention(self, active: bool) -> None:
+        """Remembered."""
+        self.attention = active
 
     @property
     def stats(self) -> CameraStats:
         """Counters, as the real one has them."""
-        return CameraStats(decoded=self._index, analysed=self._taken, dropped=self._dropped)
+        return CameraStats(
+            received=self._index, decoded=self._index, analysed=self._taken, dropped=self._dropped
+        )
 
     def push(self, image: ImageBGR, captured_at: float) -> None:
         """The newest frame is now this."""

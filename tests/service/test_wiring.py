@@ -52,7 +52,8 @@ def test_cameras_of_every_kind(tmp_path: Path) -> None:
                 "password": "s3cret/@",
                 "transport": "udp",
                 "analysis_fps": 2,
-                "hwaccel": "cuda:1",
+                "decoder": "cuda:1",
+                "substream": "rtsp://127.0.0.1/small",
                 "open_timeout": "2s",
                 "read_timeout": "3s",
             },
@@ -63,12 +64,13 @@ def test_cameras_of_every_kind(tmp_path: Path) -> None:
     )
     cameras = {slug: wiring.camera_settings(slug, camera) for slug, camera in config.cameras.items()}
     net = cameras["net"]
-    assert (net.transport, net.analysis_fps, net.hwaccel) == ("udp", 2, "cuda:1")
+    assert (net.transport, net.analysis_fps, net.decoder) == ("udp", 2, "cuda:1")
+    assert net.substream == "rtsp://127.0.0.1/small"
     assert (net.open_timeout_seconds, net.read_timeout_seconds) == (2.0, 3.0)
     assert net.full_url == "rtsp://admin:s3cret%2F%40@127.0.0.1/hall"
     assert "s3cret" not in repr(net)
     assert "s3cret" not in net.address
-    assert (cameras["usb"].device, cameras["usb"].url, cameras["usb"].hwaccel) == (0, None, None)
+    assert (cameras["usb"].device, cameras["usb"].url, cameras["usb"].decoder) == (0, None, "software")
     assert cameras["jetson"].pipeline == "rtspsrc ! appsink"
     assert (cameras["file"].url, cameras["file"].loop) == (str(clip), True)
     assert set(wiring.enabled_cameras(config)) == {"net", "usb", "file"}

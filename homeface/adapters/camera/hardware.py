@@ -8,6 +8,20 @@ if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
 
 
+_BY_ITSELF = ("cuda", "vaapi", "qsv", "videotoolbox")
+"""Tried in this order for ``auto``."""
+
+
+def any_hardware_decoder() -> HWAccel | None:
+    """The first one that opens here, or None."""
+    for kind in _BY_ITSELF:
+        try:
+            return hardware_decoder(kind)
+        except ValueError:
+            continue
+    return None
+
+
 def hardware_decoder(wanted: str) -> HWAccel:
     """The decoder named ``type`` or ``type:device`` (``cuda:0``, ``vaapi:/dev/dri/renderD128``).
 

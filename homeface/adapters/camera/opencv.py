@@ -22,6 +22,7 @@ class OpenCVSource:
         self._settings = settings
         self._capture: cv2.VideoCapture | None = None
         self._size = (0, 0)
+        self.received = 0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,6 +68,7 @@ class OpenCVSource:
                 f"camera {self._settings.name} sends no more pictures: was it unplugged?",
                 camera=self._settings.name,
             )
+        self.received += 1
         return time.time()
 
     def retrieve(self) -> Picture:

@@ -9,9 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from homeface.adapters.camera.alertness import Alertness
 from homeface.adapters.camera.settings import CameraSettings, CameraStats, CameraStatus
 from homeface.adapters.camera.slot import NewestFrameSlot, Pending
 from homeface.adapters.camera.source import Source, open_source
+from homeface.adapters.camera.substream import Substream
 from homeface.adapters.camera.timing import Backoff, Pace
 from homeface.adapters.telemetry import OutageLog
 from homeface.core.types import Frame
@@ -23,7 +25,7 @@ _WATCH_GRACE_SECONDS = 2.0
 _CONNECTING, _STOPPED, _OVER = "connecting", "stopped", "the recording is over"
 _NO_OUTAGE = frozenset({_CONNECTING, _STOPPED, _OVER})
 
-OpenSource = Callable[[CameraSettings, threading.Event], Source]
+OpenSource = Callable[[CameraSettings, threading.Event, Alertness], Source]
 
 
 class Reader:
@@ -36,6 +38,7 @@ class Reader:
         report: Callable[[Reader, bool, str], None],
         wake: Callable[[Reader], None],
         make_source: OpenSource,
+        alertness: Alertness,
     ) -> None:
         self.stopping = threading.Event()
         self.decoded = 0
@@ -48,19 +51,44 @@ class Reader:
         self.crash: BaseException | None = None
         self._settings, self._slot = settings, slot
         self._report, self._wake = report, wake
-        self._source = make_source(settings, self.stopping)
+        self._source = make_source(settings, self.stopping, alertness)
+        self._substream = (
+            None if settings.substream is None else Substream(settings, alertness, self.stopping, make_source)
+        )
         self._backoff = Backoff(longest_seconds=settings.backoff_max_seconds)
         self._auth_backoff = Backoff(settings.auth_backoff_seconds, settings.auth_backoff_seconds)
-        self._arrivals: deque[float] = deque(maxlen=60)
-        self.thread = threading.Thread(target=self._run, name=f"camera-{settings.name}", daemon=True)
+        self._arrivals: deque[tuple[float, int]] = deque(maxlen=60)
+        self._thread = threading.Thread(target=self._run, name=f"camera-{settings.name}", daemon=True)
+
+    def start(self) -> None:
+        """Start reading."""
+        self._thread.start()
+        if self._substream is not None:
+            self._substream.thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """True while a thread runs."""
+        return self._thread.is_alive() or (self._substream is not None and self._substream.thread.is_alive())
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads, at most so long for each."""
+        self._thread.join(seconds)
+        if self._substream is not None:
+            self._substream.thread.join(seconds)
 
     @property
     def fps(self) -> float:
-        """Decoded frames a second over the last sixty frames; 0 when the last one is long gone."""
-        times = list(self._arrivals)
-        if len(times) < 2 or time.monotonic() - times[-1] > 5.0 or times[-1] <= times[0]:
+        """Frames a second that the camera sends, lately; 0 when the last one is long gone."""
+        counts = list(self._arrivals)
+        if len(counts) < 2 or time.monotonic() - counts[-1][0] > 5.0 or counts[-1][0] <= counts[0][0]:
             return 0.0
-        return (len(times) - 1) / (times[-1] - times[0])
+        return (counts[-1][1] - counts[0][1]) / (counts[-1][0] - counts[0][0])
+
+    @property
+    def received(self) -> int:
+        """Pictures that arrived, decoded or not."""
+        return self._source.received
 
     def _run(self) -> None:
         try:
@@ -126,7 +154,7 @@ class Reader:
         self.last_picture = time.monotonic()
         self.last_frame_at = captured_at
         self.lag_seconds = max(0.0, time.time() - captured_at)
-        self._arrivals.append(self.last_picture)
+        self._arrivals.append((self.last_picture, self._source.received))
 
 
 class Camera:
@@ -145,6 +173,7 @@ class Camera:
         self._on_status = on_status
         self._make_source = make_source
         self._slot = NewestFrameSlot()
+        self._alertness = Alertness()
         self._status = CameraStatus(False, "not started", time.time())
         self._woken = asyncio.Event()
         self._reader: Reader | None = None
@@ -165,6 +194,7 @@ class Camera:
         if reader is None:
             return CameraStats()
         return CameraStats(
+            received=reader.received,
             decoded=reader.decoded,
             analysed=self._slot.taken,
             dropped=self._slot.dropped,
@@ -182,10 +212,12 @@ class Camera:
             raise RuntimeError(f"camera {self.settings.name} is already started")
         self._loop = asyncio.get_running_loop()
         self._slot = NewestFrameSlot()
-        self._reader = Reader(self.settings, self._slot, self._report, self._wake, self._make_source)
+        self._reader = Reader(
+            self.settings, self._slot, self._report, self._wake, self._make_source, self._alertness
+        )
         self._set_status(False, _CONNECTING)
         self._watch = self._loop.call_later(_WATCH_SECONDS, self._look_after)
-        self._reader.thread.start()
+        self._reader.start()
 
     async def ready(self) -> bool:
         """Wait until a frame is in the slot. False when none will ever come: stopped, or the file is over."""
@@ -207,6 +239,19 @@ class Camera:
             return None
         return Frame(self.settings.name, pending.index, pending.captured_at, pending.picture)
 
+    def set_attention(self, active: bool) -> None:
+        """Say whether this room deserves every picture; call it as often as you like, it costs nothing.
+
+        True (the beginning): the camera decodes all it must for ``analysis_fps``. False: nobody is there and
+        nothing has moved for a while (say 10 s); then it may deliver key frames alone, which is at least one
+        a second, or one in 4.5 s where a substream watches. It wakes by itself, for two seconds at a time,
+        when the substream shows motion or the packets grow; the pipeline then sees pictures at the full rate
+        and says True if they show anything. True takes effect with the next packet: what was left
+        undecoded since the last key frame is caught up (at most 0.4 s of work), and the first picture
+        delivered is the newest. Streams whose key frames are farther apart stay fully decoded.
+        """
+        self._alertness.attention = active
+
     async def stop(self, grace_seconds: float = 2.0) -> bool:
         """End the reader thread; True when it has ended, False when it still hangs in a read.
 
@@ -223,9 +268,9 @@ class Camera:
         self._woken.set()
         self._set_status(False, _STOPPED)
         deadline = time.monotonic() + grace_seconds
-        while reader.thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-            await asyncio.to_thread(reader.thread.join, min(left, 0.5))
-        return not reader.thread.is_alive()
+        while reader.alive and (left := deadline - time.monotonic()) > 0:
+            await asyncio.to_thread(reader.join, min(left, 0.5))
+        return not reader.alive
 
     @property
     def _running(self) -> bool:

@@ -15,8 +15,10 @@ class CameraSettings:
 
     ``url`` rtsp(s)://, http(s)://, rtmp(s):// or the path of a video file; ``username`` and ``password``
     are quoted into it. ``device`` a USB camera: number or /dev path. ``pipeline`` a GStreamer pipeline
-    that ends in ``appsink``. ``analysis_fps`` frames a second to analyse, None for all. ``hwaccel`` an FFmpeg
-    device type with an optional device: ``cuda``, ``cuda:1``, ``vaapi:/dev/dri/renderD128``.
+    that ends in ``appsink``. ``analysis_fps`` frames a second to analyse, None for all. ``decoder`` is
+    ``software``, ``auto`` (hardware where there is some) or an FFmpeg device type with an optional device:
+    ``cuda``, ``cuda:1``, ``vaapi:/dev/dri/renderD128``. ``substream`` URL of the camera's small second stream
+    (same credentials), watched for motion while the room is quiet.
     ``max_side_px`` makes larger pictures smaller while they are converted. ``loop`` starts a file
     again at its end. ``max_lag_seconds``: a stream that runs further behind is opened afresh.
     """
@@ -29,7 +31,8 @@ class CameraSettings:
     password: str | None = field(default=None, repr=False)
     transport: Literal["tcp", "udp"] = "tcp"
     analysis_fps: float | None = 5.0
-    hwaccel: str | None = None
+    decoder: str = "software"
+    substream: str | None = field(default=None, repr=False)
     max_side_px: int | None = None
     loop: bool = False
     open_timeout_seconds: float = 5.0
@@ -43,6 +46,8 @@ class CameraSettings:
         given = sum(value is not None for value in (self.url, self.device, self.pipeline))
         if given != 1:
             raise ValueError(f"camera {self.name}: give exactly one of url, device and pipeline, not {given}")
+        if self.substream is not None and self.url is None:
+            raise ValueError(f"camera {self.name}: a substream belongs to a url")
 
     @property
     def full_url(self) -> str:
@@ -70,11 +75,13 @@ class CameraStatus:
 class CameraStats:
     """Counters since ``start()``.
 
-    ``decoded`` all frames; ``analysed`` those taken; ``dropped`` due for analysis but overtaken by a
-    newer one (newest wins); ``fps`` decoded frames a second, lately; ``lag_seconds`` how late the
-    newest frame arrived; ``reconnects`` successful openings after the first.
+    ``received`` all frames; ``decoded`` those that were decoded for delivery; ``analysed``
+    those taken; ``dropped`` due for analysis but overtaken by a newer one (newest wins); ``fps`` frames a
+    second that the camera sends, lately; ``lag_seconds`` how late the newest frame arrived; ``reconnects``
+    successful openings after the first.
     """
 
+    received: int = 0
     decoded: int = 0
     analysed: int = 0
     dropped: int = 0

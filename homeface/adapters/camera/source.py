@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Protocol
 
+from homeface.adapters.camera.alertness import Alertness
 from homeface.adapters.camera.settings import CameraSettings
 from homeface.adapters.camera.url import is_stream
 from homeface.core.types import Picture
@@ -25,6 +26,10 @@ class Source(Protocol):
     @property
     def codec(self) -> str:
         """Name of the codec, for people."""
+
+    @property
+    def received(self) -> int:
+        """Pictures that arrived so far, decoded or not."""
 
     def open(self) -> None:
         """Connect."""
@@ -48,8 +53,15 @@ class Probe:
     codec: str
 
 
-def open_source(settings: CameraSettings, stopping: threading.Event | None = None) -> Source:
-    """The source these settings name, not yet opened. ``stopping`` ends its own waits early."""
+def open_source(
+    settings: CameraSettings,
+    stopping: threading.Event | None = None,
+    alertness: Alertness | None = None,
+) -> Source:
+    """The source these settings name, not yet opened.
+
+    ``stopping`` ends its own waits early; ``alertness`` tells it what to decode (default: everything).
+    """
     from homeface.adapters.camera.clip import FileSource
     from homeface.adapters.camera.opencv import OpenCVSource
     from homeface.adapters.camera.stream import PyAVSource
@@ -57,8 +69,8 @@ def open_source(settings: CameraSettings, stopping: threading.Event | None = Non
     if settings.url is None:
         return OpenCVSource(settings)
     if is_stream(settings.url):
-        return PyAVSource(settings)
-    return FileSource(settings, stopping or threading.Event())
+        return PyAVSource(settings, stopping, alertness)
+    return FileSource(settings, stopping, alertness)
 
 
 def probe(settings: CameraSettings) -> Probe:

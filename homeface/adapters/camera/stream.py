@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from homeface.adapters.camera.alertness import Alertness
+from homeface.adapters.camera.decoding import Decoder, Taken
 from homeface.adapters.camera.failures import camera_error, silent, timed_out
 from homeface.adapters.camera.picture import DecodedPicture
 from homeface.adapters.camera.settings import CameraSettings
@@ -33,11 +36,19 @@ _GUESSED_TIMESTAMPS = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "image2pipe"})
 class PyAVSource:
     """One network stream. Pictures before the first key frame and damaged ones are left out."""
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(
+        self,
+        settings: CameraSettings,
+        stopping: threading.Event | None = None,
+        alertness: Alertness | None = None,
+    ) -> None:
+        self.received = 0
         self._settings = settings
+        self._stopping = stopping or threading.Event()
+        self._alertness = alertness or Alertness()
         self._container: InputContainer | None = None
         self._stream: VideoStream | None = None
-        self._frames: Iterator[tuple[VideoFrame, float]] | None = None
+        self._frames: Iterator[Taken] | None = None
         self._frame: VideoFrame | None = None
         self._clock = CaptureClock()
         self._has_timestamps = True
@@ -64,7 +75,6 @@ class PyAVSource:
                 camera=self._settings.name,
             )
         self._stream = container.streams.video[0]
-        self._stream.codec_context.thread_count = 1  # one slice a picture is what cameras send
         self._has_timestamps = not _GUESSED_TIMESTAMPS & set(container.format.name.split(","))
         self._clock = CaptureClock(one_behind=container.format.name == "rtsp")
         self._settled_at = None
@@ -92,14 +102,14 @@ class PyAVSource:
         """Wait for the next picture. A stream has no end: where it ends, that is a ``CameraError``."""
         if self._frames is None:
             raise CameraError(f"camera {self._settings.name} is not open", camera=self._settings.name)
-        for frame, arrival in self._frames:
+        for frame, captured in self._frames:
+            now = time.monotonic()
             self._frame = frame
-            captured = self._clock.captured(frame.time if self._has_timestamps else None, arrival)
             if self._settled_at is None:
-                self._settled_at = arrival + _SETTLE_SECONDS
+                self._settled_at = now + _SETTLE_SECONDS
                 self._check_hwaccel()
-            if arrival >= self._settled_at:
-                return time.time() - (time.monotonic() - captured)
+            if now >= self._settled_at:
+                return time.time() - (now - captured)
         raise CameraError(
             f"camera {self._settings.name} ended the stream: {self._settings.address}",
             camera=self._settings.name,
@@ -118,25 +128,27 @@ class PyAVSource:
         if container is not None:
             container.close()
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, float]]:
-        """Frames with their arrival on the monotonic clock; FFmpeg's errors become ours."""
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[Taken]:
+        """Frames with their time on the monotonic clock; FFmpeg's errors become ours."""
         import av
 
         settings = self._settings
         asked, limit = time.monotonic(), settings.read_timeout_seconds
+        decoder = Decoder(stream, self._alertness, settings.analysis_fps, longest_sleep_seconds=limit)
         deadline = asked + limit + _FIRST_KEY_FRAME_SECONDS
         begun = late = False
         try:
             for packet in container.demux(stream):
                 arrival = time.monotonic()
                 # At its timeout FFmpeg first hands out what it held back, then waits once more.
-                if not packet.size or timed_out(arrival - asked, limit):
+                if not packet.size or timed_out(arrival - asked, limit) or self._stopping.is_set():
                     break
+                self.received += 1
                 begun = begun or packet.is_keyframe
-                for frame in _decode(packet) if begun else ():
+                for taken in decoder.feed(packet, self._captured(packet, arrival), arrival) if begun else ():
                     deadline = arrival + limit
-                    yield frame, arrival
-                late = arrival > deadline
+                    yield taken
+                late = arrival > deadline + (limit if decoder.asleep else 0)
                 if late:
                     break
                 asked = time.monotonic()
@@ -144,6 +156,12 @@ class PyAVSource:
         except (av.FFmpegError, ValueError) as error:
             problem = camera_error(settings, error, timed_out(time.monotonic() - asked, limit))
         raise problem
+
+    def _captured(self, packet: Packet[VideoStream], arrival: float) -> float:
+        """When this packet's picture was taken, on the monotonic clock."""
+        if packet.pts is None or not self._has_timestamps:
+            return self._clock.captured(None, arrival)
+        return self._clock.captured(float(packet.pts * packet.time_base), arrival)
 
     def _ended(self, silence: bool = False, without_pictures: bool = False) -> CameraError:
         """Why there are no more packets, or no more pictures in them."""
@@ -155,19 +173,22 @@ class PyAVSource:
 
     def _hwaccel(self) -> HWAccel | None:
         """The hardware decoder asked for, or None (with one warning) when this machine has none such."""
-        if self._settings.hwaccel is None:
-            return None
-        from homeface.adapters.camera.hardware import hardware_decoder
+        from homeface.adapters.camera.hardware import any_hardware_decoder, hardware_decoder
 
+        wanted = self._settings.decoder
+        if wanted == "software":
+            return None
+        if wanted == "auto":
+            return any_hardware_decoder()
         try:
-            return hardware_decoder(self._settings.hwaccel)
+            return hardware_decoder(wanted)
         except ValueError as error:
             self._warn_software(str(error))
             return None
 
     def _check_hwaccel(self) -> None:
         """Say so when the hardware decoder was opened but does not take this codec."""
-        if self._settings.hwaccel is None or self._stream is None:
+        if self._settings.decoder in {"software", "auto"} or self._stream is None:
             return
         if not self._stream.codec_context.is_hwaccel:
             self._warn_software(f"it does not decode {self.codec}")
@@ -176,9 +197,9 @@ class PyAVSource:
         if not self._told_software:
             self._told_software = True
             _LOG.warning(
-                "camera %s: hardware decoding %r is not used, software decodes instead: %s",
+                "camera %s: hardware decoder %r is not used, software decodes instead: %s",
                 self._settings.name,
-                self._settings.hwaccel,
+                self._settings.decoder,
                 why,
             )
 
@@ -199,14 +220,3 @@ def stream_options(settings: CameraSettings) -> dict[str, str]:
     if scheme in {"http", "https"}:
         return {"timeout": read, "rw_timeout": read}
     return {"rw_timeout": read}  # for RTMP "timeout" would mean: listen
-
-
-def _decode(packet: Packet[VideoStream]) -> list[VideoFrame]:
-    """The frames of one packet; none when it is damaged (lost UDP packets) or its picture is."""
-    import av
-
-    try:
-        frames = packet.decode()
-    except av.error.InvalidDataError:
-        return []
-    return [frame for frame in frames if not frame.is_corrupt]

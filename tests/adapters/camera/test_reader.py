@@ -198,9 +198,9 @@ def test_a_closed_loop_does_not_trouble_the_thread() -> None:
     source.end()
     reader = camera._reader
     assert reader is not None
-    reader.thread.join(5)
+    reader.join(5)
     assert reader.crash is None
-    assert not reader.thread.is_alive()
+    assert not reader.alive
 
 
 async def test_an_outage_is_logged_once_without_credentials(caplog: pytest.LogCaptureFixture) -> None:

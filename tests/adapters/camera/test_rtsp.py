@@ -131,7 +131,7 @@ async def test_hardware_that_is_not_there_falls_back_with_one_warning(
     live: RtspServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = CameraSettings(
-        "porch", url=live.url("/live"), hwaccel="vaapi:/dev/dri/none", read_timeout_seconds=1
+        "porch", url=live.url("/live"), decoder="vaapi:/dev/dri/none", read_timeout_seconds=1
     )
     async with running(settings) as camera:
         await until(lambda: camera.status.available)
@@ -139,7 +139,7 @@ async def test_hardware_that_is_not_there_falls_back_with_one_warning(
         await until(lambda: not camera.status.available)
         live.start()
         await until(lambda: camera.status.available, 15)
-    warnings = [record for record in caplog.records if "hardware decoding" in record.message]
+    warnings = [record for record in caplog.records if "hardware decoder" in record.message]
     assert len(warnings) == 1
 
 
