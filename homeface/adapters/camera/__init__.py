@@ -2,12 +2,14 @@
 
 A ``Camera`` owns one reader thread and reconnects for ever; what it reads comes from a ``Source``:
 PyAV for RTSP(S), HTTP, RTMP and files, OpenCV for USB devices and GStreamer pipelines. ``read_clip``
-reads a recording without a thread, without a clock and without dropping anything.
+reads a recording without a thread, without a clock and without dropping anything; ``rehearse`` decodes one
+as a camera would, for measuring what that costs.
 """
 
 from __future__ import annotations
 
-from homeface.adapters.camera.clip import FileSource, read_clip
+from homeface.adapters.camera.alertness import Alertness
+from homeface.adapters.camera.clip import FileSource, read_clip, rehearse
 from homeface.adapters.camera.opencv import OpenCVSource
 from homeface.adapters.camera.reader import Camera
 from homeface.adapters.camera.settings import CameraSettings, CameraStats, CameraStatus
@@ -19,6 +21,7 @@ from homeface.adapters.camera.url import with_credentials
 from homeface.adapters.redaction import redact
 
 __all__ = [
+    "Alertness",
     "Backoff",
     "Camera",
     "CameraSettings",
@@ -36,5 +39,6 @@ __all__ = [
     "probe",
     "read_clip",
     "redact",
+    "rehearse",
     "with_credentials",
 ]
