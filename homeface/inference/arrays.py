@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeface.errors import ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a network wants of pictures, told to its session: that then takes (N, h, w, 3) uint8.
+
+    ``swap`` reverses the order of the colours; ``mean`` and ``std`` are in the resulting order.
+    """
+
+    swap: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def batch(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, 3, h, w) float32 as the network itself takes it."""
+        return as_batch(list(pictures), swap=self.swap, mean=self.mean, std=self.std)
 
 
 def require_image(image: object, what: str = "image") -> None:

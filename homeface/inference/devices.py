@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
-def device_report(wish: str = "auto") -> list[str]:
-    """Lines about runtimes and devices, the chosen one first. Loads no model.
+from homeface.inference.manifest import Family, ModelSpec
+from homeface.inference.runtimes.choice import Choice, Runtime, choose, cuda_devices, installed, pick_device
 
-    Raises ``BackendUnavailableError`` when ``wish`` is not to be had.
+
+def runtime_of(spec: ModelSpec, runtime: str = "auto", device: str = "auto") -> Choice:
+    """What would run this model. Loads none. Raises ``BackendUnavailableError``."""
+    in_torch = spec.family in {Family.MTCNN, Family.FACENET}
+    return choose(runtime, device, spec.name, onnx_only=not in_torch)
+
+
+def device_report(device: str = "auto", runtime: str = "auto", specs: Sequence[ModelSpec] = ()) -> list[str]:
+    """Lines about devices and runtimes: the chosen device first, then what runs each of ``specs``.
+
+    Loads no model, and torch only where it would run one on CUDA. Raises ``BackendUnavailableError`` when
+    ``device`` or ``runtime`` is not to be had.
     """
-    import onnxruntime
-    import torch
-
-    from homeface.inference.runtimes.torch import pick_device
-
-    device = pick_device(wish)
-    lines = [f"{device} ({wish} was asked for)" if device != wish else device, f"torch {torch.__version__}"]
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    lines += [f"cuda:{index} is {torch.cuda.get_device_name(index)}" for index in range(count)]
-    if not count:
-        lines.append("no CUDA device")
-    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
-    lines.append(f"onnxruntime {onnxruntime.__version__} with {', '.join(providers)}")
+    chosen = pick_device(device)
+    lines = [f"{chosen} ({device} was asked for)" if chosen != device else chosen]
+    lines += [f"{spec.name} in {runtime_of(spec, runtime, device)}" for spec in specs]
+    count = cuda_devices()
+    lines.append(f"{count} CUDA device(s)" if count else "no CUDA device")
+    lines += [_version(each) for each in (Runtime.OPENVINO, Runtime.ONNXRUNTIME, Runtime.TORCH)]
     return lines
+
+
+def _version(runtime: Runtime) -> str:
+    if not installed(runtime):
+        return f"{runtime} is not installed"
+    try:
+        text = version(runtime)
+    except PackageNotFoundError:  # onnxruntime-gpu and others bring the same module
+        text = ""
+    if runtime is not Runtime.ONNXRUNTIME:
+        return f"{runtime} {text}".rstrip()
+    import onnxruntime
+
+    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return f"onnxruntime {onnxruntime.__version__} with {', '.join(providers)}"

@@ -2,58 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-from homeface.inference.manifest import Family, ModelSpec
+from homeface.inference.arrays import Pixels
+from homeface.inference.manifest import Family, Kind, ModelSpec
+from homeface.inference.runtimes.opening import Feeding, Placement, open_onnx, open_torch
 from homeface.inference.types import Detector, Embedder
 from homeface.inference.weights import read_weights
 
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where weights lie and where the model shall run (``auto``, ``cpu``, ``cuda``, ``cuda:N``)."""
-
-    folders: Sequence[Path]
-    device: str
-    threads: int = 0
+__all__ = ["Placement", "load_detector", "load_embedder", "pixels_of"]
 
 
 def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detector:
     """A detector of faces from ``min_face_px`` up. Raises the ``ModelError`` tree."""
     if spec.family is Family.MTCNN:
         from homeface.inference.detectors.mtcnn import MtcnnDetector, MtcnnSettings
-        from homeface.inference.runtimes.torch import pick_device, set_threads
+        from homeface.inference.runtimes.torch import set_threads
 
         set_threads(place.threads)
-        return MtcnnDetector.load(pick_device(place.device), MtcnnSettings(min_face_px=min_face_px))
+        device = place.choose(spec.name, onnx_only=False).device
+        return MtcnnDetector.load(device, MtcnnSettings(min_face_px=min_face_px))
     from homeface.inference.detectors.scrfd import ScrfdDetector
     from homeface.inference.detectors.yunet import YuNetDetector
-    from homeface.inference.runtimes.onnx import OnnxSession
-    from homeface.inference.runtimes.onnx import pick_device as pick_onnx_device
 
-    device = pick_onnx_device(place.device)
-    session = OnnxSession(read_weights(spec, place.folders), spec.name, device, place.threads)
+    place.choose(spec.name, onnx_only=True)  # a wish that cannot be met is told before a missing file
+    content = read_weights(spec, place.folders)
     if spec.family is Family.YUNET:
-        return YuNetDetector(spec, session, min_face_px)
-    return ScrfdDetector(spec, session, min_face_px)
+        feeding = Feeding(pixels=pixels_of(spec))
+        return YuNetDetector(spec, open_onnx(content, spec.name, place, feeding), min_face_px)
+    return ScrfdDetector(spec, open_onnx(content, spec.name, place), min_face_px)
 
 
 def load_embedder(spec: ModelSpec, place: Placement) -> Embedder:
     """An embedder. Raises the ``ModelError`` tree."""
+    from homeface.inference.embedders.network import NetworkEmbedder
+
+    place.choose(spec.name, onnx_only=spec.family is not Family.FACENET)
+    content = read_weights(spec, place.folders)
+    feeding = Feeding(pixels=pixels_of(spec), free=(0,), half=True)
     if spec.family is Family.FACENET:
-        from homeface.inference.embedders.facenet import FaceNetEmbedder
-        from homeface.inference.runtimes.torch import pick_device, set_threads
+        from homeface.inference.embedders.facenet import facenet
 
-        device = pick_device(place.device)
-        set_threads(place.threads)
-        return FaceNetEmbedder.load(spec, read_weights(spec, place.folders), device)
-    from homeface.inference.embedders.onnx import OnnxEmbedder
-    from homeface.inference.runtimes.onnx import OnnxSession
-    from homeface.inference.runtimes.onnx import pick_device as pick_onnx_device
+        return NetworkEmbedder(spec, open_torch(facenet(spec, content), spec.name, place, feeding))
+    return NetworkEmbedder(spec, open_onnx(content, spec.name, place, feeding))
 
-    device = pick_onnx_device(place.device)
-    return OnnxEmbedder(
-        spec, OnnxSession(read_weights(spec, place.folders), spec.name, device, place.threads)
-    )
+
+def pixels_of(spec: ModelSpec) -> Pixels:
+    """How its session is to treat pictures: detectors are given BGR, embedders RGB."""
+    given = "bgr" if spec.kind is Kind.DETECTOR else "rgb"
+    return Pixels(swap=spec.colour != given, mean=spec.mean, std=spec.std)

@@ -26,7 +26,7 @@ class Session(Protocol):
 
     @property
     def name(self) -> str:
-        """The runtime, for people: ``torch``, ``onnxruntime``."""
+        """The runtime, for people: ``torch``, ``openvino``, ``onnxruntime``."""
 
     @property
     def device(self) -> str:
@@ -37,6 +37,30 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free the network. May be called twice."""
+
+
+class Network(Session, Protocol):
+    """A session that tells what it takes and gives."""
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names for ``run``, the pictures first."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names that ``run`` gives."""
+
+    @property
+    def output_shapes(self) -> tuple[tuple[object, ...], ...]:
+        """Sizes of the outputs; what is no int may have any size. Empty where nobody knows."""
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The batch size the network insists on; None when any will do."""
+
+    @property
+    def fixed_side(self) -> tuple[int, int] | None:
+        """(height, width) the network insists on; None when any will do."""
 
 
 class Detector(Protocol):

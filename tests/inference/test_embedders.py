@@ -12,9 +12,11 @@ import pytest
 from homeface.core.geometry import ARCFACE_112
 from homeface.core.types import Box, Detection, ImageRGB
 from homeface.errors import BackendUnavailableError, ModelError
+from homeface.inference.devices import device_report
 from homeface.inference.embedders import unit_rows
 from homeface.inference.manifest import Kind, find_spec
 from homeface.inference.models import Placement, load_detector, load_embedder
+from homeface.inference.runtimes.choice import cuda_devices, pick_device
 from homeface.inference.types import Embedder
 from homeface.inference.weights import read_weights
 from tests.support.data import data_dir, requires_data, weights_dir
@@ -112,12 +114,12 @@ def test_a_weight_file_with_code_in_it_is_not_loaded() -> None:
 def test_weights_of_another_network_are_refused() -> None:
     import torch
 
-    from homeface.inference.embedders.facenet import FaceNetEmbedder
+    from homeface.inference.embedders.facenet import facenet
 
     buffer = io.BytesIO()
     torch.save({"weight": torch.zeros(3)}, buffer)
     with pytest.raises(ModelError, match="another network"):
-        FaceNetEmbedder.load(find_spec("facenet_vggface2", Kind.EMBEDDER), buffer.getvalue(), "cpu")
+        facenet(find_spec("facenet_vggface2", Kind.EMBEDDER), buffer.getvalue()).make()
 
 
 def test_a_wrong_entry_for_an_onnx_file_is_told() -> None:
@@ -148,21 +150,15 @@ def test_a_closed_session_says_so() -> None:
 
 
 def test_the_device_is_picked_or_told() -> None:
-    import torch
-
-    from homeface.inference.devices import device_report
-    from homeface.inference.runtimes import onnx
-    from homeface.inference.runtimes import torch as torch_runtime
-
-    for runtime in (onnx, torch_runtime):
-        assert runtime.pick_device("cpu") == "cpu"
-        with pytest.raises(BackendUnavailableError, match="gpu"):
-            runtime.pick_device("gpu")
-    lines = device_report("cpu")
+    assert pick_device("cpu") == "cpu"
+    with pytest.raises(BackendUnavailableError, match="gpu"):
+        pick_device("gpu")
+    lines = device_report("cpu", specs=[find_spec("mobilefacenet", Kind.EMBEDDER)])
     assert lines[0] == "cpu"
-    assert any(torch.__version__ in line for line in lines)
-    if not torch.cuda.is_available():
-        assert torch_runtime.pick_device("auto") == "cpu"
+    assert lines[1].startswith("mobilefacenet in ")
+    assert any(line.startswith("torch ") for line in lines)
+    if not cuda_devices():
+        assert pick_device("auto") == "cpu"
         with pytest.raises(BackendUnavailableError, match="no CUDA"):
             device_report("cuda")
 

@@ -18,8 +18,7 @@ from homeface.inference.arrays import as_batch
 from homeface.inference.detectors import as_detections
 from homeface.inference.detectors.letterbox import letterbox
 from homeface.inference.manifest import ModelSpec
-from homeface.inference.runtimes.onnx import OnnxSession
-from homeface.inference.types import Tensor
+from homeface.inference.types import Network, Tensor
 
 STRIDES = (8, 16, 32)
 ANCHORS = 2
@@ -31,7 +30,7 @@ SCORE_THRESHOLD, OVERLAP_THRESHOLD, MAX_CANDIDATES = 0.5, 0.4, 750
 class ScrfdDetector:
     """Boxes, scores and landmarks of faces from ``min_face_px`` up."""
 
-    def __init__(self, spec: ModelSpec, session: OnnxSession, min_face_px: int) -> None:
+    def __init__(self, spec: ModelSpec, session: Network, min_face_px: int) -> None:
         widths = [shape[-1] for shape in session.output_shapes]
         if widths != [1, 1, 1, 4, 4, 4, 10, 10, 10]:
             raise ModelError(f"{spec.name} is no SCRFD with landmarks: its outputs are {widths} wide.")

@@ -8,39 +8,20 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from homeface.errors import ModelError
 from homeface.inference.runtimes.cache import ModelCache
+from homeface.inference.runtimes.networks import TorchNetwork
 from homeface.inference.runtimes.openvino import OpenVinoOptions, OpenVinoSession, core, openvino
-
-if TYPE_CHECKING:
-    from torch import nn
 
 CONVERTER = 1
 """Raised when this module converts differently, so that no older result is used."""
 _LENGTH_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class TorchNetwork:
-    """A torch module that is built only if it has to be.
-
-    ``key``: tells the weights from all others, e.g. their SHA-256. ``shapes``: of the example inputs; axes
-    given as None may have any size, and the example has 2 (axis 0) or 64 there. ``inputs`` and ``outputs``:
-    names to use in ``Session.run``, in the module's order.
-    """
-
-    make: Callable[[], nn.Module]
-    key: str
-    shapes: Sequence[Sequence[int | None]]
-    inputs: Sequence[str]
-    outputs: Sequence[str]
 
 
 def onnx_session(content: bytes, what: str, options: OpenVinoOptions) -> OpenVinoSession:
@@ -55,8 +36,7 @@ def onnx_session(content: bytes, what: str, options: OpenVinoOptions) -> OpenVin
 
 def torch_session(network: TorchNetwork, what: str, options: OpenVinoOptions) -> OpenVinoSession:
     """A session of a torch module. Raises ``ModelError`` when OpenVINO cannot express it."""
-    told = f"{network.key}|{network.shapes}|{network.inputs}|{network.outputs}"
-    key = hashlib.sha256(told.encode()).hexdigest()
+    key = hashlib.sha256(network.identity.encode()).hexdigest()
     model = _cached(what, key, ModelCache(options.cache), lambda: _convert_torch(network, what))
     return OpenVinoSession(model, key, what, options)
 
@@ -157,13 +137,10 @@ def _convert_torch(network: TorchNetwork, what: str) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    examples = tuple(
-        torch.zeros([_example(axis, size) for axis, size in enumerate(s)]) for s in network.shapes
-    )
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # that tracing is to be replaced one day
-            decoder = TorchScriptPythonDecoder(network.make().eval(), example_input=examples)
+            decoder = TorchScriptPythonDecoder(network.make().eval(), example_input=network.examples())
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))
     except RuntimeError as error:
@@ -176,7 +153,3 @@ def _convert_torch(network: TorchNetwork, what: str) -> Any:
         value.get_tensor().set_names({name})
     model.validate_nodes_and_infer_types()
     return model
-
-
-def _example(axis: int, size: int | None) -> int:
-    return size if size is not None else (2 if axis == 0 else 64)

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from homeface.errors import BackendUnavailableError, ModelError
+from homeface.inference.arrays import Pixels
 from homeface.inference.runtimes.cache import ModelCache
 from homeface.inference.types import Tensor
 
@@ -29,24 +30,12 @@ BLOB_LIMIT_BYTES = 32_000_000
 """Larger networks are compiled from their converted form each time: reading the compiled one takes longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """Pictures as they are: the session takes (N, h, w, 3) uint8 and does the rest inside the network.
-
-    ``swap`` reverses the order of the colours; ``mean`` and ``std`` are in the resulting order.
-    """
-
-    swap: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenVinoOptions:
     """How a network runs.
 
     ``threads``: of the CPU, 0 lets OpenVINO choose. ``cache``: folder of compiled models, None for none.
-    ``pixels``: give the network pictures instead of numbers. ``free``: axes of the (first) input whose size
+    ``pixels``: the first input takes pictures. ``free``: axes of the (first) input whose size
     changes from call to call without being compiled anew, e.g. (0,) for the batch; each other change of
     shape makes a variant, and the ``variants`` used last are kept.
     """

@@ -11,27 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from homeface.errors import BackendUnavailableError, ModelError
+from homeface.errors import ModelError
+from homeface.inference.arrays import Pixels
+from homeface.inference.runtimes.networks import TorchNetwork
 from homeface.inference.types import Tensor
-
-
-def pick_device(wish: str) -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` as the device to use. Raises ``BackendUnavailableError``."""
-    if wish == "cpu":
-        return "cpu"
-    index = 0
-    if wish not in {"auto", "cuda"}:
-        kind, _, number = wish.partition(":")
-        if kind != "cuda" or not number.isdigit():
-            raise BackendUnavailableError(f"There is no device {wish!r}: use auto, cpu, cuda or cuda:N.")
-        index = int(number)
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if index < count:
-        return f"cuda:{index}"
-    if wish == "auto":
-        return "cpu"
-    seen = f"{count} CUDA device(s)" if count else "no CUDA device"
-    raise BackendUnavailableError(f"The device {wish} was asked for, but torch sees {seen}; use auto or cpu.")
 
 
 def set_threads(count: int) -> None:
@@ -58,23 +41,48 @@ class TorchSession:
 
     name = "torch"
 
-    def __init__(self, module: nn.Module, device: str, outputs: Sequence[str], *, half: bool = True) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        device: str,
+        outputs: Sequence[str],
+        *,
+        half: bool = True,
+        pixels: Pixels | None = None,
+    ) -> None:
         self.device = device
-        self._outputs = tuple(outputs)
+        self.output_names = tuple(outputs)
+        self.input_names: tuple[str, ...] = ("input",)
+        self.output_shapes: tuple[tuple[object, ...], ...] = ()
+        self.fixed_batch: int | None = None
+        self.fixed_side: tuple[int, int] | None = None
+        self._pixels = pixels
         self._dtype = torch.float16 if half and device.startswith("cuda") else torch.float32
         placed = module.eval().to(device=device, dtype=self._dtype)
         self._module: nn.Module | None = placed.to(memory_format=torch.channels_last)
+
+    @classmethod
+    def of_network(
+        cls, network: TorchNetwork, device: str, *, half: bool, pixels: Pixels | None
+    ) -> TorchSession:
+        """Build the module and take it over."""
+        session = cls(network.make(), device, network.outputs, half=half, pixels=pixels)
+        session.input_names = tuple(network.inputs)
+        height, width = (*network.shapes[0], None, None, None)[2:4]
+        session.fixed_side = None if height is None or width is None else (height, width)
+        return session
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Inputs in the order of the module's arguments; outputs by the names given."""
         if self._module is None:
             raise ModelError("The session is closed.")
         with torch.inference_mode():
-            tensors = [self._enter(array) for array in inputs.values()]
+            tensors = [self._enter(array, index) for index, array in enumerate(inputs.values())]
             result: Any = self._module(*tensors)
             values = result if isinstance(result, tuple) else (result,)
             return {
-                name: value.float().cpu().numpy() for name, value in zip(self._outputs, values, strict=True)
+                name: value.float().cpu().numpy()
+                for name, value in zip(self.output_names, values, strict=True)
             }
 
     def close(self) -> None:
@@ -85,6 +93,13 @@ class TorchSession:
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
-    def _enter(self, array: Tensor) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device, self._dtype)
+    def _enter(self, array: Tensor, index: int) -> torch.Tensor:
+        """To the device; pictures travel as bytes and become numbers there."""
+        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        if self._pixels is not None and index == 0:
+            if self._pixels.swap:
+                tensor = tensor.flip(-1)
+            mean, std = (torch.tensor(v, device=self.device) for v in (self._pixels.mean, self._pixels.std))
+            tensor = ((tensor.float() - mean) / std).permute(0, 3, 1, 2)
+        tensor = tensor.to(self._dtype)
         return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

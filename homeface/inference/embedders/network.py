@@ -1,4 +1,4 @@
-"""Any embedding network in an ONNX file, described by its manifest entry."""
+"""A network that turns crops into vectors, in whatever runtime."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import numpy as np
 from homeface.core.types import Detection, ImageBGR, ImageRGB
 from homeface.errors import ModelError
 from homeface.inference.alignment import Template, align, template_named
-from homeface.inference.arrays import as_batch
 from homeface.inference.embedders import unit_rows
 from homeface.inference.manifest import ModelSpec
-from homeface.inference.runtimes.onnx import OnnxSession
-from homeface.inference.types import Vectors
+from homeface.inference.types import Network, Vectors
 
 
-class OnnxEmbedder:
-    """Takes (input_px, input_px, 3) RGB crops; the network's one output is the vector."""
+class NetworkEmbedder:
+    """Takes (input_px, input_px, 3) RGB crops; the network's first output is the vector."""
 
-    def __init__(self, spec: ModelSpec, session: OnnxSession) -> None:
+    def __init__(self, spec: ModelSpec, session: Network) -> None:
         self._spec = spec
         self._session = session
         self._template = template_named(spec.template)
@@ -39,6 +37,11 @@ class OnnxEmbedder:
         return self._session.device
 
     @property
+    def runtime(self) -> str:
+        """What runs it."""
+        return self._session.name
+
+    @property
     def cut(self) -> tuple[int, Template]:
         """Side of the crop, and how it is cut."""
         return self._spec.input_px, self._template
@@ -48,10 +51,10 @@ class OnnxEmbedder:
         return align(image, detection, self._spec.input_px, self._template)
 
     def embed(self, crops: Sequence[ImageRGB]) -> Vectors:
-        """(N, dimension) unit rows; a file exported for one picture is run once for each."""
+        """(N, dimension) unit rows; a network made for one picture is run once for each."""
         if not crops:
             return np.zeros((0, self.dimension), np.float32)
-        batch = as_batch(crops, swap=self._spec.colour != "rgb", mean=self._spec.mean, std=self._spec.std)
+        batch = np.stack(crops)
         step = self._session.fixed_batch or len(batch)
         rows = [self._forward(batch[start : start + step], step) for start in range(0, len(batch), step)]
         return unit_rows(np.concatenate(rows))
@@ -60,8 +63,8 @@ class OnnxEmbedder:
         """Free the network."""
         self._session.close()
 
-    def _forward(self, part: Vectors, step: int) -> Vectors:
-        """Run up to ``step`` pictures, filled up to the batch size the file insists on."""
+    def _forward(self, part: ImageRGB, step: int) -> Vectors:
+        """Run up to ``step`` pictures, filled up to the batch size the network insists on."""
         count = len(part)
         if count < step:
             part = np.concatenate([part, np.repeat(part[-1:], step - count, axis=0)])
@@ -69,9 +72,9 @@ class OnnxEmbedder:
         return np.asarray(output, np.float32)[:count]
 
     def _measure(self) -> int:
-        """Length of the vector, from a trial run: not every file declares it."""
+        """Length of the vector, from a trial run: not every file declares it, and the first run is slow."""
         side = self._spec.input_px
-        blank = np.zeros((self._session.fixed_batch or 1, 3, side, side), np.float32)
+        blank = np.zeros((self._session.fixed_batch or 1, side, side, 3), np.uint8)
         output = self._session.run({self._session.input_names[0]: blank})[self._session.output_names[0]]
         if output.ndim != 2:
             raise ModelError(f"{self._spec.name} gives {output.shape}, not one vector a picture.")

@@ -1,0 +1,95 @@
+"""From a network to a session in the runtime that was chosen for it. On the device thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeface.inference.arrays import Pixels
+from homeface.inference.runtimes.choice import Choice, Runtime, choose, installed
+from homeface.inference.runtimes.networks import TorchNetwork
+from homeface.inference.types import Network
+
+if TYPE_CHECKING:
+    from homeface.inference.runtimes.openvino import OpenVinoOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where weights lie, and where and how models shall run.
+
+    ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``threads``: of the CPU, 0 lets the runtime choose.
+    ``runtime``: one of ``choice.RUNTIME_WISHES``. ``cache``: folder of compiled models, None for none.
+    """
+
+    folders: Sequence[Path]
+    device: str
+    threads: int = 0
+    runtime: str = "auto"
+    cache: Path | None = None
+
+    def choose(self, what: str, *, onnx_only: bool) -> Choice:
+        """Runtime and device of a model. Raises ``BackendUnavailableError``.
+
+        Without a cache ``auto`` leaves a torch module where it is: its conversion takes longer (10 to 20 s)
+        than a short life could win back.
+        """
+        choice = choose(self.runtime, self.device, what, onnx_only=onnx_only)
+        keep = self.runtime == "auto" and not onnx_only and self.cache is None and installed(Runtime.TORCH)
+        return Choice(Runtime.TORCH, choice.device) if keep else choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeding:
+    """How a network is fed.
+
+    ``pixels``: with pictures, see ``Pixels``. ``free``: axes of the first input whose sizes change often,
+    usually (0,). ``half``: half precision may be used where that is faster (CUDA).
+    """
+
+    pixels: Pixels | None = None
+    free: tuple[int, ...] = ()
+    half: bool = False
+
+
+def open_onnx(content: bytes, what: str, place: Placement, feeding: Feeding | None = None) -> Network:
+    """A session of an ONNX file's verified ``content``. Raises the ``ModelError`` tree."""
+    feeding = feeding or Feeding()
+    choice = place.choose(what, onnx_only=True)
+    if choice.runtime is Runtime.OPENVINO:
+        from homeface.inference.runtimes.conversion import onnx_session
+
+        return onnx_session(content, what, _openvino_options(place, feeding))
+    return _onnxruntime(content, what, choice, place, feeding)
+
+
+def open_torch(network: TorchNetwork, what: str, place: Placement, feeding: Feeding | None = None) -> Network:
+    """A session of a torch module. Raises the ``ModelError`` tree."""
+    feeding = feeding or Feeding()
+    choice = place.choose(what, onnx_only=False)
+    if choice.runtime is Runtime.OPENVINO:
+        from homeface.inference.runtimes.conversion import torch_session
+
+        return torch_session(network, what, _openvino_options(place, feeding))
+    if choice.runtime is Runtime.ONNXRUNTIME:
+        from homeface.inference.runtimes.export import exported
+
+        return _onnxruntime(exported(network, what, place.cache), what, choice, place, feeding)
+    from homeface.inference.runtimes.torch import TorchSession, set_threads
+
+    set_threads(place.threads)
+    return TorchSession.of_network(network, choice.device, pixels=feeding.pixels, half=feeding.half)
+
+
+def _openvino_options(place: Placement, feeding: Feeding) -> OpenVinoOptions:
+    from homeface.inference.runtimes.openvino import OpenVinoOptions
+
+    return OpenVinoOptions(threads=place.threads, cache=place.cache, pixels=feeding.pixels, free=feeding.free)
+
+
+def _onnxruntime(content: bytes, what: str, choice: Choice, place: Placement, feeding: Feeding) -> Network:
+    from homeface.inference.runtimes.onnx import OnnxSession
+
+    return OnnxSession(content, what, choice.device, place.threads, pixels=feeding.pixels, cache=place.cache)
