@@ -1,0 +1,119 @@
+"""The measuring side of a subject's process; CPU time and memory of any process, from ``/proc``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from homeface.errors import BackendUnavailableError, HomefaceError
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured call: seconds on the wall, seconds of all CPUs, and what it gave."""
+
+    wall_s: float
+    cpu_s: float
+    result: Any
+
+
+class Worker:
+    """One subject in its own process; ``with`` ends it.
+
+    Raises ``BackendUnavailableError`` when the subject is not installed, ``HomefaceError`` when it fails.
+    """
+
+    def __init__(self, subject: str, options: Mapping[str, Any]) -> None:
+        self.subject = subject
+        environ = dict(os.environ)
+        if subject.startswith("peer:") and environ.get("OMP_WAIT_POLICY") == "PASSIVE":
+            del environ["OMP_WAIT_POLICY"]  # homeface's own setting, which a peer's user does not have
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "homeface.lab.benchmark.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environ,
+            text=True,
+            bufsize=1,
+        )
+        try:
+            self._ask({"load": subject, "options": dict(options)})
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, task: str, **options: Any) -> Run:
+        """Run one task and wait for it."""
+        answer = self._ask({"run": task, "options": options})
+        return Run(answer["wall_s"], answer["cpu_s"], answer["result"])
+
+    @property
+    def peak_memory_mib(self) -> float:
+        """The most memory the process ever had (``VmHWM``), MiB."""
+        return memory_mib(self._process.pid, "VmHWM")
+
+    def close(self) -> None:
+        """End the process. May be called twice."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise HomefaceError(f"The process that measures {self.subject} has ended by itself.")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            kind = BackendUnavailableError if answer["kind"] == "missing" else HomefaceError
+            raise kind(answer["error"])
+        return answer
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of CPU a process has used, its ended children's included (proc(5), ``stat`` 14 to 17)."""
+    fields = (
+        Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    )
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def memory_mib(pid: int, what: str = "VmRSS") -> float:
+    """``VmRSS`` (now) or ``VmHWM`` (the most ever) of a process in MiB; 0 when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    for line in status.splitlines():
+        if line.startswith(what + ":"):
+            return int(line.split()[1]) / 1024
+    return 0.0

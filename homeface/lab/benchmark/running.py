@@ -1,0 +1,185 @@
+"""The running daemon: start to READY, an empty room beside the decode floor, what each camera costs."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from homeface.errors import BackendUnavailableError, HomefaceError
+from homeface.lab.benchmark.broker import broker
+from homeface.lab.benchmark.daemon import Daemon, Spent
+from homeface.lab.benchmark.frames import Material
+from homeface.lab.benchmark.pairs import Pair, Ratio, rounded
+from homeface.lab.benchmark.process import Run
+from homeface.lab.benchmark.setting import Setting
+
+CAMERAS = (1, 2, 4, 8, 16)
+FLOOR = "ffmpeg -f null"
+_SETTLE_SECONDS = 3.0
+FULL_BOX = 0.85
+"""Share of the cores from which on frames are late: more cameras are not run but computed."""
+
+
+@dataclass(slots=True)
+class Running:
+    """``ready_seconds``: each start with models that were compiled before. ``empty``: what one camera on an
+    empty room uses. ``floor``: CPU seconds of FFmpeg for a minute of that recording, by what it decodes.
+    ``cost``: by number of cameras; ``modelled``: CPU seconds a minute for those that were not run."""
+
+    ready_seconds: list[float] = field(default_factory=list)
+    empty: Spent | None = None
+    floor: dict[str, float] = field(default_factory=dict)
+    decode_floor: Ratio | None = None
+    cost: dict[int, Spent] = field(default_factory=dict)
+    modelled: dict[int, float] = field(default_factory=dict)
+    peak_memory_mib: float = 0.0
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def base_and_slope(self) -> tuple[float, float] | None:
+        """CPU seconds a minute of the daemon alone and of each camera: a line through what was run."""
+        points = [(cameras, spent.cpu_per_minute) for cameras, spent in self.cost.items()]
+        if len(points) < 2:
+            return None
+        (slope, base) = statistics.linear_regression(*zip(*points, strict=True))
+        return base, slope
+
+    def as_json(self) -> dict[str, object]:
+        """For ``--json``."""
+        line = self.base_and_slope
+        return {
+            "ready_seconds": [round(value, 2) for value in self.ready_seconds],
+            "ready_median_seconds": round(statistics.median(self.ready_seconds), 2)
+            if self.ready_seconds
+            else None,
+            "empty_room_cpu_s_per_camera_minute": _per_minute(self.empty),
+            "decode_floor_cpu_s_per_minute": {name: rounded(value) for name, value in self.floor.items()},
+            "peak_memory_mib": round(self.peak_memory_mib),
+            "cameras": {
+                str(cameras): {
+                    "cpu_s_per_minute": _per_minute(self.cost.get(cameras)) or rounded(modelled),
+                    "measured": cameras in self.cost,
+                    "memory_mib": round(self.cost[cameras].memory_mib) if cameras in self.cost else None,
+                }
+                for cameras, modelled in {**dict.fromkeys(self.cost, 0.0), **self.modelled}.items()
+            },
+            "per_camera": None
+            if line is None
+            else {"daemon_cpu_s_per_minute": rounded(line[0]), "camera_cpu_s_per_minute": rounded(line[1])},
+            "missing": self.missing,
+        }
+
+
+def _per_minute(spent: Spent | None) -> float | None:
+    return None if spent is None else rounded(spent.cpu_per_minute)
+
+
+def measure_running(
+    material: Material, folder: Path, setting: Setting, seconds: float, cameras: Sequence[int]
+) -> Running:
+    """``seconds`` of watching for each number of ``cameras``, and for the empty room."""
+    running = Running()
+    try:
+        with broker() as port:
+            _starts(running, material, folder, setting, port)
+            _empty_room(running, material, folder, setting, (port, seconds))
+            _cameras(running, material, folder, setting, (port, seconds, cameras))
+    except HomefaceError as error:
+        running.missing.append(str(error))
+    return running
+
+
+def _starts(running: Running, material: Material, folder: Path, setting: Setting, port: int) -> None:
+    """The first start compiles what is not compiled yet and is not counted."""
+    for number in range(2 if setting.quick else 4):
+        setting.tell(f"daemon: start to READY ({number or 'warm-up'})")
+        with Daemon(folder / "start", [material.empty], setting, port) as daemon:
+            if number:
+                running.ready_seconds.append(daemon.ready_seconds)
+
+
+def _empty_room(
+    running: Running, material: Material, folder: Path, setting: Setting, how: tuple[int, float]
+) -> None:
+    """The daemon on an empty room, with FFmpeg before and after it: the mean of both is its partner."""
+    port, seconds = how
+    setting.tell(f"daemon: an empty room for {seconds:.0f} s, and FFmpeg decoding the same")
+    pairs: list[Pair] = []
+    try:
+        with Daemon(folder / "empty", [material.empty], setting, port) as daemon:
+            time.sleep(_SETTLE_SECONDS)
+            for _ in range(2 if setting.quick else 3):
+                spent = daemon.spend(seconds)
+                floor = floor_cpu(material.empty)
+                pairs.append(Pair(Run(spent.seconds, spent.cpu_s, None), floor, spent.seconds, floor.result))
+                running.empty = spent
+        running.floor["all frames"] = statistics.median(pair.cpu_seconds[1] for pair in pairs) * 60
+        for name, skip in (("reference frames only", "noref"), ("key frames only", "nokey")):
+            run = floor_cpu(material.empty, skip)
+            running.floor[name] = run.cpu_s / run.result * 60
+    except HomefaceError as error:
+        running.missing.append(f"{FLOOR}: {error}")
+        return
+    what = "CPU seconds a second of an empty room, 1080p15: the whole daemon / FFmpeg decoding every frame"
+    running.decode_floor = Ratio(FLOOR, tuple(pairs), what, cost=True)
+
+
+def _cameras(
+    running: Running,
+    material: Material,
+    folder: Path,
+    setting: Setting,
+    how: tuple[int, float, Sequence[int]],
+) -> None:
+    port, seconds, cameras = how
+    cores = len(os.sched_getaffinity(0))
+    for number in cameras:
+        setting.tell(f"daemon: {number} cameras for {seconds:.0f} s")
+        try:
+            with Daemon(folder / f"cameras{number}", [material.people] * number, setting, port) as daemon:
+                time.sleep(_SETTLE_SECONDS)
+                running.cost[number] = daemon.spend(seconds)
+                running.peak_memory_mib = max(running.peak_memory_mib, daemon.peak_memory_mib())
+        except HomefaceError as error:
+            running.missing.append(f"{number} cameras: {error}")
+            break
+        if running.cost[number].cpu_per_minute > FULL_BOX * cores * 60:
+            running.missing.append(f"more than {number} cameras were not run: {number} fill this box")
+            break
+    line = running.base_and_slope
+    if line is not None:
+        running.modelled = {n: line[0] + n * line[1] for n in CAMERAS if n not in running.cost}
+
+
+def floor_cpu(clip: Path, skip: str = "default") -> Run:
+    """FFmpeg decoding a recording on one thread; ``result`` is the recording's length in seconds.
+
+    Raises ``BackendUnavailableError`` when there is no ffmpeg.
+    """
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise BackendUnavailableError("ffmpeg is not installed: apt install ffmpeg.")
+    command = [program, "-nostdin", "-v", "error", "-threads", "1", "-skip_frame", skip, "-i", str(clip)]
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(  # noqa: S603 - ffmpeg found on this machine
+        [*command, "-map", "0:v:0", "-f", "null", "-"], capture_output=True, check=False
+    )
+    if done.returncode:
+        raise HomefaceError(f"ffmpeg could not decode {clip}: {done.stderr.decode(errors='replace')[-300:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Run(time.perf_counter() - begun, cpu, _length(clip))
+
+
+def _length(clip: Path) -> float:
+    import av
+
+    with av.open(str(clip)) as container:
+        return float(container.duration or 0) / av.time_base or 1.0

@@ -1,0 +1,120 @@
+"""What one run of the benchmark works with: models, device, folders, time for each measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from homeface.errors import BackendUnavailableError, HomefaceError
+from homeface.lab.benchmark.frames import MIN_FACE_PX
+from homeface.lab.benchmark.process import Worker
+
+ANALYSIS_FPS = 5.0
+"""The default of ``cameras.*.analysis_fps``."""
+FACENET, DLIB, OPENCV = "peer:facenet", "peer:dlib", "peer:opencv"
+PEERS: Mapping[str, str] = {
+    FACENET: "facenet-pytorch",
+    DLIB: "face_recognition (dlib HOG)",
+    OPENCV: "OpenCV YuNet",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """``device``: ``cpu`` or ``cuda``. ``folders``: searched for weights. ``seconds``: about so long for each
+    comparison, warm-up not counted. ``tell`` hears what is being measured."""
+
+    detector: str
+    embedder: str
+    device: str
+    folders: tuple[Path, ...]
+    seconds: float
+    quick: bool = False
+    tell: Callable[[str], None] = lambda _text: None
+
+    @property
+    def torch_device(self) -> str:
+        """The same device as torch spells it."""
+        return "cuda:0" if self.device == "cuda" else self.device
+
+    def own(self, **changes: Any) -> dict[str, Any]:
+        """Options of a subject of ours."""
+        options = {
+            "detector": self.detector,
+            "embedder": self.embedder,
+            "device": self.device,
+            "folders": [str(folder) for folder in self.folders],
+            "min_face_px": MIN_FACE_PX,
+        }
+        return options | changes
+
+    def peer(self, peer: str, crops: Path) -> dict[str, Any]:
+        """Options of a peer. Raises ``ModelError`` when a weight file that it shares with us is missing."""
+        from homeface.inference.detectors.yunet import SMALLEST_FACE_PX
+        from homeface.inference.manifest import Kind, find_spec
+        from homeface.inference.weights import locate
+
+        if peer == FACENET:
+            weights = locate(find_spec("facenet_vggface2", Kind.EMBEDDER), self.folders)
+            return {
+                "device": self.torch_device,
+                "min_face_px": MIN_FACE_PX,
+                "weights": str(weights),
+                "crops": str(crops),
+            }
+        if peer == OPENCV:
+            return {
+                "model": str(locate(find_spec("yunet_n", Kind.DETECTOR), self.folders)),
+                "scale": min(1.0, SMALLEST_FACE_PX / MIN_FACE_PX),
+                "embedder": "mobilefacenet",
+                "embedder_file": str(locate(find_spec("mobilefacenet", Kind.EMBEDDER), self.folders)),
+            }
+        return {}
+
+
+@dataclass(slots=True)
+class Crew:
+    """The processes of all subjects of one stage, started when first asked for; ``with`` ends them.
+
+    A subject that cannot run is remembered with its sentence, and asked for once only.
+    """
+
+    setting: Setting
+    crops: Path
+    _workers: dict[str, Worker] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def own(self, subject: str, **changes: Any) -> Worker:
+        """A process of ours."""
+        key = f"{subject} {sorted(changes.items())}"
+        if key not in self._workers:
+            self.setting.tell(f"Loading homeface: {subject} {' '.join(map(str, changes.values()))}")
+            options = self.setting.own(crops=str(self.crops), **changes)
+            self._workers[key] = Worker(subject, options)
+        return self._workers[key]
+
+    def peer(self, peer: str) -> Worker:
+        """A peer's process. Raises ``BackendUnavailableError`` when it cannot run here."""
+        if peer in self.missing:
+            raise BackendUnavailableError(self.missing[peer])
+        if peer not in self._workers:
+            self.setting.tell(f"Loading {PEERS[peer]}")
+            try:
+                self._workers[peer] = Worker(peer, self.setting.peer(peer, self.crops))
+            except HomefaceError as error:
+                self.missing[peer] = str(error)
+                raise BackendUnavailableError(str(error)) from error
+        return self._workers[peer]
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
