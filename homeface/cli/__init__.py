@@ -16,7 +16,7 @@ _COMMANDS = {
     "check": ("homeface.cli.running", "Look at config, cameras, broker, weights and device; change nothing."),
     "run": ("homeface.cli.running", "Run the daemon (what the systemd service does)."),
     "enrol": ("homeface.cli.people", "Enrol a person from photos."),
-    "people": ("homeface.cli.people", "List, show, rename, remove, export enrolled people."),
+    "people": ("homeface.cli.people", "List, show, rename, remove, export enrolled people; health, report."),
     "identify": ("homeface.cli.people", "Who is in these pictures, and why not?"),
     "replay": ("homeface.cli.replay", "Send recordings through the very same pipeline."),
     "watch": ("homeface.cli.watch", "Watch a running homeface's messages and their latency."),

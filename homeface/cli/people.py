@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from homeface.cli.household import adapted_command, health_command, remove_photo, report_command
 from homeface.cli.options import config_option, json_option, print_json, print_table, read_config
 from homeface.cli.progress import bar
 
@@ -50,17 +51,23 @@ def enrol_command(
                 "subject_id": report.subject.subject_id if report.subject else None,
                 "created": report.created,
                 "accepted": report.accepted,
-                "photos": [{"photo": p.label, "key": p.key, "message": p.message} for p in report.photos],
+                "photos": [
+                    {"photo": p.label, "key": p.key, "message": p.message, "used": p.used}
+                    for p in report.photos
+                ],
+                "notes": list(report.notes),
             }
         )
     else:
         print_table(("photo", "verdict", ""), [_verdict(photo) for photo in report.photos])
         click.echo(f"{name}: {report.accepted} of {len(report.photos)} photos accepted.")
+        for note in report.notes:
+            click.echo(note)
     return 0 if report.accepted or all(p.key == "duplicate" for p in report.photos) else 1
 
 
 def _verdict(photo: PhotoVerdict) -> tuple[str, str, str]:
-    return photo.label, photo.key, "" if photo.key == "accepted" else photo.message
+    return photo.label, photo.key, "" if photo.used else photo.message
 
 
 async def _enrol(
@@ -174,10 +181,14 @@ def _answer(image: str, answer: FaceAnswer, names: dict[str, str]) -> dict[str, 
 
 @click.group("people")
 def people_command() -> None:
-    """List, show, rename, remove and export enrolled people.
+    """List, show, rename, remove and export enrolled people; see how well they are known.
 
     People are named by name, alias or id.
     """
+
+
+for _command in (health_command, report_command, adapted_command, remove_photo):
+    people_command.add_command(_command)
 
 
 @people_command.command("list")
@@ -213,6 +224,7 @@ def show_person(name: str, config_path: Path | None, as_json: bool) -> None:
                 "model": t.model_id,
                 "quality": round(t.quality, 3),
                 "infrared": t.infrared,
+                "source": "adapted" if t.adapted else "photo",
                 "created_at": t.created_at,
             }
             for t in store.templates(subject_id=subject.subject_id)
@@ -227,13 +239,14 @@ def show_person(name: str, config_path: Path | None, as_json: bool) -> None:
     also = f", also called {', '.join(subject.aliases)}" if subject.aliases else ""
     click.echo(f"{subject.name} ({subject.subject_id}){also}")
     print_table(
-        ("photo", "model", "quality", "infra-red", "added"),
+        ("photo", "model", "quality", "infra-red", "from", "added"),
         [
             (
                 t["id"],
                 t["model"],
                 _number(t["quality"]),
                 "yes" if t["infrared"] else "no",
+                "a visit" if t["source"] == "adapted" else "a photo",
                 _when(t["created_at"]),
             )
             for t in templates
@@ -304,11 +317,19 @@ def reembed(config_path: Path | None, as_json: bool) -> int:
     config = read_config(config_path)
     report = asyncio.run(_reembed(config))
     if as_json:
-        print_json({"done": report.done, "failed": {k: list(v) for k, v in report.failed.items()}})
+        print_json(
+            {
+                "done": report.done,
+                "failed": {k: list(v) for k, v in report.failed.items()},
+                "forgotten": report.forgotten,
+            }
+        )
     else:
         for template_id, (_, sentence) in report.failed.items():
             click.echo(f"{template_id}: {sentence}")
         click.echo(f"{report.done} templates were made anew, {len(report.failed)} could not be.")
+        if report.forgotten:
+            click.echo(f"{report.forgotten} learned from visits were forgotten: no picture of them was kept.")
     return 1 if report.failed else 0
 
 
