@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from homeface.config import document as documents
 from homeface.config.environment import (
     SystemdEnvironment,
+    default_compiled_folder,
     default_model_folders,
     default_state_folder,
     home_folder,
@@ -43,6 +44,7 @@ __all__ = [
     "SystemdEnvironment",
     "Tls",
     "Web",
+    "default_compiled_folder",
     "default_model_folders",
     "default_state_folder",
     "json_schema",

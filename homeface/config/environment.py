@@ -56,6 +56,14 @@ def default_state_folder(environ: Mapping[str, str], *, root: bool) -> Path:
     return SYSTEM_STATE if root or state is None else state / "homeface"
 
 
+def default_compiled_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where compiled models are kept: below systemd's CACHE_DIRECTORY or the XDG cache; None: nowhere."""
+    if given := environ.get("CACHE_DIRECTORY", "").partition(":")[0]:
+        return Path(given) / "compiled"
+    cache = _xdg(environ, "XDG_CACHE_HOME", ".cache")
+    return None if cache is None else cache / "homeface" / "compiled"
+
+
 def default_model_folders(configured: Path | None, environ: Mapping[str, str]) -> list[Path]:
     """Where model files are looked for, in order; the first that can be written takes downloads.
 

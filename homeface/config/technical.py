@@ -120,6 +120,11 @@ class Recognition(Section):
     device: Annotated[str, AfterValidator(_torch_device)] = setting(
         "Where the models run: auto (a GPU when there is one), cpu, cuda or cuda:N.", "auto"
     )
+    runtime: Literal["auto", "torch", "openvino", "onnxruntime"] = setting(
+        "What runs the models: auto (openvino on a processor; on a GPU torch, and onnxruntime for models "
+        "that exist as ONNX files only), torch, openvino or onnxruntime.",
+        "auto",
+    )
     threads: Whole = setting(
         "Processor threads for the models, a count; 0 lets the runtime choose.", 0, ge=0, le=256
     )

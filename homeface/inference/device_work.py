@@ -40,12 +40,11 @@ class EngineStats:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModels:
-    """What the device thread works with. ``runtime``: of the embedder, for people."""
+    """What the device thread works with."""
 
     detector: Detector
     embedder: Embedder
     device: str
-    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

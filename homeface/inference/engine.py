@@ -37,7 +37,8 @@ each face costs the same in any company: nobody waits there."""
 class EngineSettings:
     """What to run, where, and how much at a time.
 
-    ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``folders``: searched for weights, in order.
+    ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``runtime``: ``auto``, ``torch``, ``openvino`` or
+    ``onnxruntime``. ``folders``: searched for weights, in order. ``cache``: folder of compiled models.
     ``min_face_px``: smallest face side worth finding, in pixels of the full frame. ``limits``: quality limits
     of recognition. ``threads``: CPU threads of the device (0: let the runtime choose). ``max_frames``: frames
     in flight; ``max_crops``: largest embedding batch; ``max_queue``: frames that may wait;
@@ -48,7 +49,9 @@ class EngineSettings:
     detector: str = "yunet_n"
     embedder: str = "mobilefacenet"
     device: str = "auto"
+    runtime: str = "auto"
     folders: Sequence[Path] = ()
+    cache: Path | None = None
     min_face_px: int = 40
     limits: QualityLimits = RECOGNITION_LIMITS
     threads: int = 0
@@ -64,7 +67,7 @@ Loader = Callable[[EngineSettings], LoadedModels]
 
 def load_models(settings: EngineSettings) -> LoadedModels:
     """Detector and embedder by their names in the manifest. Raises the ``ModelError`` tree."""
-    place = Placement(settings.folders, settings.device, settings.threads)
+    place = Placement(settings.folders, settings.device, settings.threads, settings.runtime, settings.cache)
     detector_spec = find_spec(settings.detector, Kind.DETECTOR, settings.models)
     embedder_spec = find_spec(settings.embedder, Kind.EMBEDDER, settings.models)
     embedder = load_embedder(embedder_spec, place)
@@ -96,6 +99,11 @@ class Engine:
     def device(self) -> str:
         """Where the embedder runs, e.g. ``cpu`` or ``cuda:0``; known after ``start``."""
         return self._running()[1].models.device
+
+    @property
+    def runtime(self) -> str:
+        """What runs the embedder, e.g. ``openvino``; known after ``start``."""
+        return self._running()[1].models.embedder.runtime
 
     @property
     def stats(self) -> EngineStats:

@@ -89,6 +89,10 @@ class Embedder(Protocol):
         """Where it runs: ``cpu``, ``cuda:0``."""
 
     @property
+    def runtime(self) -> str:
+        """What runs it: ``torch``, ``openvino``, ``onnxruntime``."""
+
+    @property
     def dimension(self) -> int:
         """Length of a vector."""
 

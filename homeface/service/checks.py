@@ -78,7 +78,9 @@ async def _weights(spec: object, config: Config, environ: Mapping[str, str]) -> 
 async def _device(config: Config) -> str:
     from homeface.inference.devices import device_report
 
-    return "; ".join(await asyncio.to_thread(device_report, config.recognition.device))
+    wish = config.recognition
+    report = await asyncio.to_thread(device_report, wish.device, wish.runtime, wiring.wanted_models(config))
+    return "; ".join(report)
 
 
 async def _broker(config: Config) -> str:

@@ -164,6 +164,7 @@ class Daemon:
         finally:
             self._loading = None
         self._engine, self._engine_settings = engine, settings
+        _LOG.info("The models run in %s on %s.", engine.runtime, engine.device)
         return engine
 
     async def _feed_watchdog(self, engine: Engine, life: Life) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeface.config import Camera as CameraConfig
-from homeface.config import Config, KnownModels, default_model_folders
+from homeface.config import Config, KnownModels, default_compiled_folder, default_model_folders
 from homeface.core.presence import PresencePolicy, RoomPolicy
 from homeface.errors import ModelError
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from homeface.adapters.mqtt import MqttSettings
     from homeface.inference.engine import EngineSettings
     from homeface.inference.weights import ModelSpec
+
+_FRAMES_IN_FLIGHT = 2
+"""With several cameras the device need not wait while one's faces are matched; faces share batches."""
 
 DATABASE_NAME = "homeface.db"
 
@@ -90,6 +93,9 @@ def engine_settings(config: Config, environ: Mapping[str, str]) -> EngineSetting
         detector=recognition.detector,
         embedder=recognition.embedder,
         device=recognition.device,
+        runtime=recognition.runtime,
+        cache=default_compiled_folder(environ),
+        max_frames=min(_FRAMES_IN_FLIGHT, max(1, len(enabled_cameras(config)))),
         folders=tuple(model_folders(config, environ)),
         min_face_px=recognition.min_face_px,
         threads=recognition.threads,

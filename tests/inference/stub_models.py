@@ -60,6 +60,7 @@ class StubDetector:
 class StubEmbedder:
     model_id = "stub/1"
     device = "cpu"
+    runtime = "stub"
     dimension = DIMENSION
     cut = (CROP_PX, TEMPLATES["plain"])
 
