@@ -13,7 +13,7 @@ from homeface.adapters.camera import CameraStats
 from homeface.adapters.homeassistant import CameraFigures, HubFigures
 from homeface.adapters.mqtt import MqttLink
 from homeface.adapters.store import Store
-from homeface.adapters.web.health import HealthReport, HealthServer
+from homeface.adapters.web.report import HealthReport
 from homeface.config import Config
 from homeface.core.motion import MotionGate
 from homeface.core.presence import House
@@ -28,6 +28,7 @@ from homeface.service.recognition import recognition_of
 from homeface.service.watch import CameraWatch
 
 if TYPE_CHECKING:
+    from homeface.adapters.web.health import HealthServer
     from homeface.core.gallery import Subject
 
 _LOG = logging.getLogger(__name__)
@@ -96,6 +97,8 @@ class Life:
         self._inbox = Inbox(self.config, self.link, self.hub, self.watches, lambda: self.publisher.view)
         self.publisher.publish_states()  # a paused camera must not show as switched on, not even for a moment
         if self.config.web.enabled:
+            from homeface.adapters.web.health import HealthServer
+
             self._health = HealthServer(self.health, self.config.web.host, self.config.web.port)
             await self._health.start()
 

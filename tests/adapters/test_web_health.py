@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 
-from homeface.adapters.web.health import HealthReport, HealthServer, is_loopback
+from homeface.adapters.web.health import HealthServer, is_loopback
+from homeface.adapters.web.report import HealthReport
 from homeface.errors import HomefaceError
 
 STATES = {

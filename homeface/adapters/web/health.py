@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from homeface.adapters.web.report import HealthReport
 from homeface.errors import HomefaceError
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class HealthReport:
-    """How the service is. ``ready``: it does its whole job; ``healthy``: it makes progress.
-
-    ``details``: part to state, for a person who looks; no names, no rooms people are in.
-    """
-
-    ready: bool
-    healthy: bool
-    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class HealthServer:
