@@ -79,7 +79,7 @@ def _row(person: PersonHealth, health: Health) -> tuple[object, ...]:
         f"{person.spread:.2f}" if person.photos else "–",
         "–" if near is None else f"{health.name(near.subject_id)} {near.score:.2f}",
         in_one(person.false_names),
-        miss_words(person.misses),
+        miss_words(person),
     )
 
 
@@ -128,6 +128,7 @@ def _person(person: PersonHealth, health: Health) -> dict[str, object]:
                 "fit": round(outlier.fit, 4),
                 "needed": round(outlier.needed, 4),
                 "like": None if outlier.like is None else health.name(outlier.like),
+                "used": not outlier.aside,
             }
             for outlier in person.outliers
         ],

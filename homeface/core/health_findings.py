@@ -85,15 +85,24 @@ def in_one(rate: float | None) -> str:
     if rate <= 0:
         return "never"
     if rate >= 0.5:
-        return f"{rate:.0%} of"
+        return f"{rate:.0%}"
     count = 1.0 / rate
     digits = 10 ** max(0, len(str(int(count))) - 2)
     rounded = round(count / digits) * digits
     return f"1 in {rounded:,}" if rounded >= 10_000 else f"1 in {rounded}"
 
 
-def miss_words(rate: float | None) -> str:
-    """A rate of misses, of which a handful of photos shows no less than 1 in 1000."""
+def share(rate: float | None, what: str) -> str:
+    """``1 in 500 visits``, ``60% of visits``."""
+    words = in_one(rate)
+    return f"{words} of {what}" if words.endswith("%") else f"{words} {what}"
+
+
+def miss_words(person: PersonHealth) -> str:
+    """How often somebody is missed: a few photos show no rate below 1 in 1000, one or two show none."""
+    if person.photos < ENOUGH_PHOTOS:
+        return "too few photos"
+    rate = person.misses
     return "1 in 1000 or fewer" if rate is not None and rate <= LEAST_RATE else in_one(rate)
 
 
@@ -124,10 +133,11 @@ def _about(person: PersonHealth, health: Health) -> list[Finding]:
     found += _photos(person, who, health)
     found += _few(person, who)
     missed = person.misses or 0.0
-    if missed > MISSED_OFTEN and person.photos >= ENOUGH_PHOTOS:
+    alike = person.nearest is not None and person.nearest.undecided > MISSED_OFTEN
+    if missed > MISSED_OFTEN and person.photos >= ENOUGH_PHOTOS and not alike:
         text = (
-            f"{name} will go without a name in about {in_one(missed)} good visits, at the strictness asked "
-            f"for ({in_one(health.asked)} visits of strangers)."
+            f"{name} will go without a name in about {share(missed, 'good visits')}, at the strictness asked "
+            f"for ({share(health.asked, 'visits of strangers')})."
         )
         help_text = f"More photos of {name} that differ (light, glasses, beard), or a lower strictness."
         found.append(Finding(Topic.MISSED, text, help_text, subjects=who))
@@ -146,7 +156,7 @@ def _photos(person: PersonHealth, who: tuple[str, ...], health: Health) -> list[
         found.append(
             Finding(Topic.SMALL_PHOTOS, text, "Photos taken from nearer, not cropped.", subjects=who)
         )
-    waiting = person.resting - len(person.outliers)
+    waiting = person.resting - sum(outlier.aside for outlier in person.outliers)
     if waiting > 0:
         text = (
             f"{waiting} photos of {name} rest: the {person.photos} in use differ more from each other. "
@@ -162,11 +172,10 @@ def _few(person: PersonHealth, who: tuple[str, ...]) -> list[Finding]:
     name, count = person.name, person.photos
     lacking = GOOD_PHOTOS - count
     photos = "one photo" if count == 1 else f"{count} photos"
-    expected = "" if person.misses is None else f" (expected: {miss_words(person.misses)} visits)"
     return [
         Finding(
             Topic.FEW_PHOTOS,
-            f"{name} has only {photos}: how often {name} will be missed cannot be promised{expected}.",
+            f"{name} has only {photos}, too little to promise how often {name} will be named.",
             f"{_number(lacking)} more photos of {name}: other days, other light, with and without glasses.",
             promise=False,
             subjects=who,
@@ -186,14 +195,14 @@ def _pairs(health: Health) -> list[Finding]:
         a = person.name
         if near.kept:
             text = (
-                f"{a} and {other} look alike (score {near.score:.2f}): in about {in_one(near.undecided)} "
-                f"visits of {a} the answer will be unknown."
+                f"{a} and {other} look alike (score {near.score:.2f}): in about "
+                f"{share(near.undecided, f'visits of {a}')} the answer will be unknown."
             )
         else:
             text = (
                 f"{a} and {other} look so alike (score {near.score:.2f}) that the promise cannot be kept "
-                f"between them: {a} may be called {other} in about {in_one(near.mistaken)} visits, and stay "
-                f"unknown in {in_one(near.undecided)}."
+                f"between them: {a} may be called {other} in about {share(near.mistaken, 'visits')}, and "
+                f"stay unknown in {share(near.undecided, 'visits')}."
             )
         help_text = f"More photos of both in the same light. Automate nothing on telling {a} from {other}."
         if pair not in found or (found[pair].promise and not near.kept):
@@ -204,16 +213,17 @@ def _pairs(health: Health) -> list[Finding]:
 def _outlier(person: PersonHealth, outlier: Outlier, health: Health) -> Finding:
     photo, name = outlier.template_id, person.name
     subjects: tuple[str, ...] = (person.subject_id,)
+    used = "It is not used." if outlier.aside else "It is used, since it fits both."
     if outlier.like is None:
         text = (
             f"Photo {photo} of {name} does not look like {name}'s others (fit {outlier.fit:.2f}, "
-            f"{outlier.needed:.2f} is needed). It is not used."
+            f"{outlier.needed:.2f} is needed). {used}"
         )
     else:
         subjects = (person.subject_id, outlier.like)
         text = (
             f"Photo {photo} of {name} looks more like {health.name(outlier.like)} (score "
-            f"{outlier.like_score:.2f}) than like {name}'s others (fit {outlier.fit:.2f}). It is not used."
+            f"{outlier.like_score:.2f}) than like {name}'s others (fit {outlier.fit:.2f}). {used}"
         )
     help_text = f"If it is not {name}: homeface people remove-photo {name!r} {photo}"
     return Finding(Topic.OUTLIER, text, help_text, subjects=subjects, templates=(photo,))
@@ -221,9 +231,10 @@ def _outlier(person: PersonHealth, outlier: Outlier, health: Health) -> Finding:
 
 def _copies(health: Health) -> list[Finding]:
     """One picture stored twice."""
+    told = {outlier.template_id for person in health.people for outlier in person.outliers if outlier.aside}
     found = []
     for first, second in health.copies:
-        if first.adapted or second.adapted:
+        if first.adapted or second.adapted or {first.template_id, second.template_id} & told:
             continue
         a, b = health.name(first.subject_id), health.name(second.subject_id)
         one, two = first.template_id, second.template_id

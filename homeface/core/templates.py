@@ -63,6 +63,7 @@ class Outlier:
 
     ``fit``: median similarity with the person's other photos, of which ``needed`` would do. ``like``: the
     subject it is more like than its own person's other photos, with ``like_score``; None: nobody.
+    ``aside``: it is not compared with. False for twins, whose photos fit both.
     """
 
     template_id: str
@@ -71,6 +72,7 @@ class Outlier:
     needed: float
     like: str | None = None
     like_score: float = 0.0
+    aside: bool = True
 
 
 def fits(vectors: NDArray[np.float32], infrared: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
@@ -156,8 +158,9 @@ def outliers(gallery: Gallery, limits: Limits) -> tuple[Outlier, ...]:
             if odd[index] or like is not None:
                 mates = np.delete(own, index)[np.delete(light, index) == light[index]]
                 needed = max(limits.agreement, usual_fit(mates))
+                aside = bool(odd[index]) or own[index] < limits.agreement
                 template_id = photos.templates[row].template_id
-                found.append(Outlier(template_id, subject_id, float(own[index]), needed, like, score))
+                found.append(Outlier(template_id, subject_id, float(own[index]), needed, like, score, aside))
     return tuple(found)
 
 
@@ -221,7 +224,8 @@ def chosen_gallery(gallery: Gallery, limits: Limits, bound: int = PHOTOS_PER_KIN
 
     Templates of other models stay listed in ``mismatched``.
     """
-    odd = {outlier.template_id for outlier in outliers(gallery, limits)} | astray(gallery, limits)
+    odd = {outlier.template_id for outlier in outliers(gallery, limits) if outlier.aside}
+    odd |= astray(gallery, limits)
     sound = [template for template in gallery.templates if template.template_id not in odd]
     chosen = choose(sound, bound).used
     if len(chosen) == len(gallery.templates):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,7 @@ async def check_all(config: Config, environ: Mapping[str, str], timeout_seconds:
     ]
     results = await asyncio.gather(
         _try("storage", lambda: _storage(config), timeout_seconds),
+        _try("people", lambda: _people(config), timeout_seconds),
         *models,
         _try("device", lambda: _device(config), 60.0),
         _try("broker", lambda: _broker(config), timeout_seconds),
@@ -107,6 +109,30 @@ def _look_at_storage(config: Config) -> str:
     if not os.access(folder, os.W_OK):
         raise HomefaceError(f"{path.parent} cannot be made: {folder} is not writable by this user.")
     return f"{path} will be made at the first start"
+
+
+async def _people(config: Config) -> str:
+    return await asyncio.to_thread(_look_at_people, config)
+
+
+def _look_at_people(config: Config) -> str:
+    """Not being able to promise everything is no failure: it is told, and ``people health`` explains it."""
+    from homeface.adapters.store import Store
+    from homeface.service.health import household_health
+
+    path = wiring.database_path(config)
+    if not path.exists():
+        return "nobody is enrolled yet: homeface enrol NAME photos/*.jpg"
+    with Store(path, key_file=config.storage.key_file) as store:
+        found = household_health(store, config, time.time())
+    if not found.health.people:
+        return "nobody is enrolled yet: homeface enrol NAME photos/*.jpg"
+    count, broken = len(found.health.people), len(found.broken)
+    if not broken:
+        return f"{count} people, everybody can be named as promised"
+    first = found.broken[0].text
+    more = "" if broken == 1 else f" And {broken - 1} more."
+    return f"{count} people. {first}{more} See: homeface people health"
 
 
 def _existing_parent(folder: Path) -> Path:

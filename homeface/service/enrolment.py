@@ -221,7 +221,7 @@ class Enrolment:
         return _Use(
             before={template.template_id for template in chosen_gallery(before, limits).templates},
             after={template.template_id for template in chosen_gallery(gallery, limits).templates},
-            odd={outlier.template_id for outlier in outliers(gallery, limits)},
+            odd={outlier.template_id for outlier in outliers(gallery, limits) if outlier.aside},
             photos={template.template_id for template in own},
         )
 

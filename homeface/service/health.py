@@ -20,7 +20,7 @@ _REMEMBERED_SECONDS = 30 * 86400.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HouseholdHealth:
-    """Figures, what to say about them, and the gallery they are about (as compared with)."""
+    """Figures, what to say about them, and the gallery they are about (everything stored)."""
 
     health: Health
     findings: tuple[Finding, ...]
@@ -50,7 +50,7 @@ def household_health(store: Store, config: Config, now: float) -> HouseholdHealt
     }
     health = examine_health(stored, recognition.gallery, asked, eyes)
     seen = cameras_of(store.sightings(since=now - _REMEMBERED_SECONDS, limit=-1))
-    return HouseholdHealth(health, findings(health, seen), recognition.gallery, model_id)
+    return HouseholdHealth(health, findings(health, seen), stored, model_id)
 
 
 def cameras_of(sightings: Sequence[SightingRecord]) -> list[CameraRecord]:

@@ -31,7 +31,8 @@ def test_everything_is_looked_at_and_nothing_is_changed(
     assert answer.code == 1
     rows = {row["what"]: row for row in answer.json}
     assert list(rows) == [
-        "config", "storage", "model yunet_n", "model mobilefacenet", "device", "broker", "camera hall",
+        "config", "storage", "people", "model yunet_n", "model mobilefacenet", "device", "broker",
+        "camera hall",
     ]  # fmt: skip
     assert [what for what, row in rows.items() if not row["ok"]] == ["broker", "camera hall"]
     assert "refuses connections" in rows["camera hall"]["text"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,8 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _COMPONENTS = (
     "Every template on the first two principal components of the gallery. A cross is a person's middle; "
-    "hollow signs are infra-red. Clusters that touch are people who may be taken for each other."
+    "hollow signs are infra-red, a red ring is a photo that does not fit. Clusters that touch are people who "
+    "may be taken for each other."
 )
 _DISTANCES = (
     "Cosine distance between all templates, ordered by person: dark squares on the diagonal, bright "
@@ -33,8 +34,11 @@ _SPREAD = (
 )
 
 
-def draw_components(gallery: Gallery, mapped: GalleryMap) -> bytes:
-    """Each template as a point on the first two principal components, a colour and a sign for each person."""
+def draw_components(gallery: Gallery, mapped: GalleryMap, odd: Set[str] = frozenset()) -> bytes:
+    """Each template as a point on the first two principal components, a colour and a sign for each person.
+
+    ``odd``: ids of templates that get a red ring.
+    """
     with _figure(7.2, 5.2) as (figure, png):
         axes = figure.add_subplot()
         for number, (subject_id, rows) in enumerate(_people(gallery)):
@@ -53,6 +57,10 @@ def draw_components(gallery: Gallery, mapped: GalleryMap) -> bytes:
                         label=gallery.name(subject_id) if which is not infrared or infrared.all() else None,
                     )
             axes.plot(*points.mean(axis=0), marker="+", color=colour, markersize=14, markeredgewidth=2)
+        ringed = [row for row, template in enumerate(gallery.templates) if template.template_id in odd]
+        if ringed:
+            ring = {"facecolors": "none", "edgecolors": "red", "linewidths": 1.6, "label": "does not fit"}
+            axes.scatter(*mapped.points[ringed].T, s=170, **ring)
         axes.set_xlabel(f"first component ({mapped.explained[0]:.0%} of the variance)")
         axes.set_ylabel(f"second component ({mapped.explained[1]:.0%})")
         axes.axhline(0, color="0.85", zorder=0)
@@ -94,7 +102,7 @@ def draw_spread(gallery: Gallery, mapped: GalleryMap) -> bytes:
         everybody = float(((rows - rows.mean(axis=0)) ** 2).sum() / len(rows))
         axes.axvline(everybody, color="#D55E00", linestyle="--", label="all people together")
         axes.set_xlabel("spread: within-group sum of squares per photo (0: all alike)")
-        axes.legend(frameon=False, loc="lower right", fontsize=8)
+        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8)
     return png.getvalue()
 
 
@@ -132,12 +140,14 @@ def _figure(width: float, height: float) -> Iterator[tuple[Any, io.BytesIO]]:
         figure.savefig(buffer, format="png", dpi=_DPI, bbox_inches="tight", metadata={"Software": "homeface"})
 
 
-def pictures(gallery: Gallery, mapped: GalleryMap) -> Sequence[tuple[str, str, bytes]]:
-    """(name, caption, PNG) of every picture; none for an empty gallery."""
+def pictures(
+    gallery: Gallery, mapped: GalleryMap, odd: Set[str] = frozenset()
+) -> Sequence[tuple[str, str, bytes]]:
+    """(name, caption, PNG) of every picture; none for an empty gallery. ``odd``: as for the first one."""
     if gallery.is_empty:
         return []
     return [
-        ("components", _COMPONENTS, draw_components(gallery, mapped)),
+        ("components", _COMPONENTS, draw_components(gallery, mapped, odd)),
         ("distances", _DISTANCES, draw_distances(gallery, mapped)),
         ("spread", _SPREAD, draw_spread(gallery, mapped)),
     ]

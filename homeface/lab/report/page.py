@@ -32,14 +32,15 @@ def report_of(
 ) -> Report:
     """Draw and write everything. Raises ImportError without matplotlib or jinja2.
 
-    ``gallery``: as compared with; ``now``: seconds since the epoch.
+    ``gallery``: everything stored; ``now``: seconds since the epoch.
     """
     from jinja2 import Environment, StrictUndefined
 
     from homeface.lab.report.drawing import pictures
 
     mapped = map_of(gallery)
-    drawn = pictures(gallery, mapped)
+    aside = {outlier.template_id for person in health.people for outlier in person.outliers}
+    drawn = pictures(gallery, mapped, aside)
     source = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     html = page.from_string(source).render(
@@ -74,5 +75,5 @@ def _row(person: PersonHealth, health: Health, gallery: Gallery, mapped: Gallery
         "near": "–" if near is None else f"{health.name(near.subject_id)} ({near.score:.2f})",
         "kept": "" if near is None or near.kept else "no",
         "false_names": in_one(person.false_names),
-        "misses": miss_words(person.misses),
+        "misses": miss_words(person),
     }
