@@ -25,10 +25,10 @@ def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detect
 
     place.choose(spec.name, onnx_only=True)  # a wish that cannot be met is told before a missing file
     content = read_weights(spec, place.folders)
+    session = open_onnx(content, spec.name, place, Feeding(pixels=pixels_of(spec)))
     if spec.family is Family.YUNET:
-        feeding = Feeding(pixels=pixels_of(spec))
-        return YuNetDetector(spec, open_onnx(content, spec.name, place, feeding), min_face_px)
-    return ScrfdDetector(spec, open_onnx(content, spec.name, place), min_face_px)
+        return YuNetDetector(spec, session, min_face_px)
+    return ScrfdDetector(spec, session, min_face_px)
 
 
 def load_embedder(spec: ModelSpec, place: Placement) -> Embedder:

@@ -14,8 +14,7 @@ import numpy as np
 from homeface.core.geometry import nms
 from homeface.core.types import Detection, ImageBGR
 from homeface.errors import ModelError
-from homeface.inference.arrays import as_batch
-from homeface.inference.detectors import as_detections
+from homeface.inference.detectors import as_detections, placed
 from homeface.inference.detectors.letterbox import letterbox
 from homeface.inference.manifest import ModelSpec
 from homeface.inference.types import Network, Tensor
@@ -28,14 +27,14 @@ SCORE_THRESHOLD, OVERLAP_THRESHOLD, MAX_CANDIDATES = 0.5, 0.4, 750
 
 
 class ScrfdDetector:
-    """Boxes, scores and landmarks of faces from ``min_face_px`` up."""
+    """Faces with landmarks from ``min_face_px`` up; the session takes pictures as they are."""
 
     def __init__(self, spec: ModelSpec, session: Network, min_face_px: int) -> None:
         widths = [shape[-1] for shape in session.output_shapes]
         if widths != [1, 1, 1, 4, 4, 4, 10, 10, 10]:
             raise ModelError(f"{spec.name} is no SCRFD with landmarks: its outputs are {widths} wide.")
         self.name = spec.name
-        self._spec = spec
+        self.min_face_px = min_face_px
         self._session = session
         self._max_scale = min(1.0, SMALLEST_FACE_PX / min_face_px)
 
@@ -48,15 +47,15 @@ class ScrfdDetector:
         self._session.close()
 
     def _detect(self, image: ImageBGR) -> list[Detection]:
-        spec = self._spec
         fit = letterbox(image, self._session.fixed_side, self._max_scale)
-        batch = as_batch([fit.image], swap=spec.colour == "rgb", mean=spec.mean, std=spec.std)
-        out = self._session.run({self._session.input_names[0]: batch})
+        out = self._session.run({self._session.input_names[0]: fit.image[None]})
         values = [out[name].reshape(-1, out[name].shape[-1]) for name in self._session.output_names]
         boxes, scores, points = decode(values, fit.image.shape[1])
         best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
         kept = best[nms(boxes[best], scores[best], OVERLAP_THRESHOLD)]
-        return as_detections(boxes[kept] / fit.scale, scores[kept], points[kept] / fit.scale)
+        return [
+            placed(face, 1 / fit.scale) for face in as_detections(boxes[kept], scores[kept], points[kept])
+        ]
 
 
 def decode(values: Sequence[Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,70 +10,86 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from homeface.core.geometry import nms
 from homeface.core.types import Detection, ImageBGR
 from homeface.errors import ModelError
-from homeface.inference.arrays import as_batch
-from homeface.inference.detectors import as_detections
+from homeface.inference.detectors import as_detections, in_batches, placed
+from homeface.inference.detectors.landmarks import Closeup, with_landmarks_of
 from homeface.inference.detectors.letterbox import letterbox
 from homeface.inference.manifest import ModelSpec
-from homeface.inference.runtimes.onnx import OnnxSession
-from homeface.inference.types import Tensor
+from homeface.inference.types import Network, Tensor
 
 STRIDES = (8, 16, 32)
-SMALLEST_FACE_PX = 24
-"""Side of the smallest face in the network's input; the frame is shrunk accordingly.
-
-YuNet-n still finds faces of 16 px (3 of 105 missed, against 1), but its landmarks are a quarter worse there.
-"""
+SMALLEST_FACE_PX = 20
+"""Side of the smallest face in the network's input; the frame is shrunk accordingly (docs/decisions/0006)."""
+CLOSEUP = Closeup(side_px=96, face_px=64, above_px=18, below_px=56)
+"""Faces of 18 to 56 px in the network's input get their landmarks from a second, closer look."""
 SCORE_THRESHOLD, OVERLAP_THRESHOLD, MAX_CANDIDATES = 0.6, 0.4, 750
 
 
 class YuNetDetector:
-    """Boxes, scores and landmarks of faces from ``min_face_px`` up."""
+    """Boxes, scores and landmarks of faces from ``min_face_px`` up.
 
-    def __init__(self, spec: ModelSpec, session: OnnxSession, min_face_px: int) -> None:
+    The session takes pictures as they are (``pixels_of`` the spec). Networks that take any size also look
+    closer at small faces: the first look finds them, but its landmarks are too rough to recognise by.
+    """
+
+    def __init__(self, spec: ModelSpec, session: Network, min_face_px: int) -> None:
         missing = {f"{kind}_{s}" for kind in ("cls", "obj", "bbox", "kps") for s in STRIDES}
         missing -= set(session.output_names)
         if missing:
             raise ModelError(f"{spec.name} is no YuNet: it lacks the output {sorted(missing)[0]}.")
         self.name = spec.name
-        self._spec = spec
+        self.min_face_px = min_face_px
         self._session = session
         self._max_scale = min(1.0, SMALLEST_FACE_PX / min_face_px)
 
     def detect(self, images: Sequence[ImageBGR]) -> list[list[Detection]]:
         """Faces of each picture, best first; pictures may differ in size."""
-        return [self._detect(image) for image in images]
+        side = self._session.fixed_side
+        fits = [letterbox(image, side, self._max_scale) for image in images]
+        seen = in_batches(self._look, [fit.image for fit in fits], self._session, self._session.fixed_batch)
+        found = [
+            [placed(face, 1 / fit.scale) for face in faces] for fit, faces in zip(fits, seen, strict=True)
+        ]
+        if side is not None:
+            return found
+        return [
+            with_landmarks_of(self._look, image, faces, fit.scale, CLOSEUP)
+            for image, faces, fit in zip(images, found, fits, strict=True)
+        ]
 
     def close(self) -> None:
         """Free the network."""
         self._session.close()
 
-    def _detect(self, image: ImageBGR) -> list[Detection]:
-        spec = self._spec
-        fit = letterbox(image, self._session.fixed_side, self._max_scale)
-        batch = as_batch([fit.image], swap=spec.colour == "rgb", mean=spec.mean, std=spec.std)
-        out = self._session.run({self._session.input_names[0]: batch})
-        boxes, scores, points = decode(out, fit.image.shape[1])
-        best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
-        kept = best[nms(boxes[best], scores[best], OVERLAP_THRESHOLD)]
-        return as_detections(boxes[kept] / fit.scale, scores[kept], points[kept] / fit.scale)
+    def _look(self, pictures: NDArray[np.uint8]) -> list[list[Detection]]:
+        """Faces of pictures (N, h, w, 3) that fit the network, in their pixels."""
+        out = self._session.run({self._session.input_names[0]: pictures})
+        rows = ({name: value[row] for name, value in out.items()} for row in range(len(pictures)))
+        return [_faces(values, pictures.shape[2]) for values in rows]
 
 
-def decode(out: Mapping[str, Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:
+def _faces(values: Mapping[str, Tensor], width: int) -> list[Detection]:
+    boxes, scores, points = decode(values, width)
+    best = np.argsort(-scores, kind="stable")[:MAX_CANDIDATES]
+    kept = best[nms(boxes[best], scores[best], OVERLAP_THRESHOLD)]
+    return as_detections(boxes[kept], scores[kept], points[kept])
+
+
+def decode(values: Mapping[str, Tensor], width: int) -> tuple[Tensor, Tensor, Tensor]:
     """(N, 4) corners, (N,) scores, (N, 5, 2) points in input pixels of cells that reach the threshold."""
     boxes, scores, points = [], [], []
     for stride in STRIDES:
-        both = np.clip(out[f"cls_{stride}"][0, :, 0], 0, 1) * np.clip(out[f"obj_{stride}"][0, :, 0], 0, 1)
-        score = np.sqrt(both)
-        cells = np.flatnonzero(score >= SCORE_THRESHOLD)
+        both = np.clip(values[f"cls_{stride}"][:, 0], 0, 1) * np.clip(values[f"obj_{stride}"][:, 0], 0, 1)
+        cells = np.flatnonzero(both >= SCORE_THRESHOLD**2)
         corner = np.stack((cells % (width // stride), cells // (width // stride)), axis=1)
-        box = out[f"bbox_{stride}"][0, cells]
+        box = values[f"bbox_{stride}"][cells]
         centre = (corner + box[:, :2]) * stride
         half = np.exp(box[:, 2:]) * stride / 2
         boxes.append(np.hstack([centre - half, centre + half]))
-        scores.append(score[cells])
-        points.append((out[f"kps_{stride}"][0, cells].reshape(-1, 5, 2) + corner[:, None]) * stride)
+        scores.append(np.sqrt(both[cells]))
+        points.append((values[f"kps_{stride}"][cells].reshape(-1, 5, 2) + corner[:, None]) * stride)
     return np.concatenate(boxes), np.concatenate(scores), np.concatenate(points)
