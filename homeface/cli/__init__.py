@@ -22,7 +22,8 @@ _COMMANDS = {
     "watch": ("homeface.cli.watch", "Watch a running homeface's messages and their latency."),
     "models": ("homeface.cli.models", "List, fetch and verify model weights."),
     "config": ("homeface.cli.config", "Check a configuration; print its JSON schema."),
-    "evaluate": ("homeface.cli.lab", "Measure recognition on a folder of identities (offline)."),
+    "bench": ("homeface.cli.bench", "Measure speed on this machine, beside other face recognition."),
+    "evaluate": ("homeface.cli.evaluate", "Measure recognition on a folder of identities (offline)."),
 }
 
 

@@ -15,9 +15,7 @@ from homeface.lab.evaluation.faces import FaceSet, people_digest
 
 def as_json(calibration: Calibration) -> dict[str, Any]:
     """The form ``calibration_from`` reads: every field, in plain values."""
-    return {
-        field.name: _plain(getattr(calibration, field.name)) for field in dataclasses.fields(calibration)
-    }
+    return {field.name: _plain(getattr(calibration, field.name)) for field in dataclasses.fields(calibration)}
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,14 @@ from homeface.errors import ImageError
 from homeface.lab.evaluation.faces import FaceSet, Library, Sampling
 from homeface.lab.evaluation.household import enrollable, usable
 from homeface.lab.evaluation.judging import Judge, ladder_with
-from homeface.lab.evaluation.outcome import Told, told_det, told_peers, told_promises, told_rank1
+from homeface.lab.evaluation.outcome import (
+    Told,
+    told_at_measured,
+    told_det,
+    told_peers,
+    told_promises,
+    told_rank1,
+)
 from homeface.lab.evaluation.running import (
     Timer,
     Work,
@@ -141,6 +148,7 @@ def _one(
             "data": _data(faces, each * len(settings), request, result.looks),
             "tuning": _tuning(tuning),
             "asked": told_promises(result, judges, request.asked, resampling),
+            "at_measured_rates": told_at_measured(result, ladder, request.asked, resampling),
             "rank1": told_rank1(result),
             "det": told_det(result, ladder),
             "peers": told_peers(result, faces.model_id, ladder, request.asked, resampling),

@@ -18,8 +18,8 @@ from homeface.core.gallery import Gallery
 from homeface.core.identification import Evidence, Policy, conclude, decide, identify_one
 from homeface.core.types import Decision, Embedding, Identified, Quality
 
-LADDER = tuple(float(f"{10 ** (-step / 4):.4g}") for step in range(4, 25))
-"""Asked rates from 1 in 10 to 1 in a million, four to a power of ten."""
+LADDER = tuple(float(f"{10 ** (-step / 8):.4g}") for step in range(8, 49))
+"""Asked rates from 1 in 10 to 1 in a million, eight to a power of ten."""
 SLACK = 0.02
 """How far below the loosest threshold a stranger's likeness must be to be skipped."""
 

@@ -128,6 +128,32 @@ def told_det(result: Result, ladder: Sequence[float]) -> Told:
     }
 
 
+def told_at_measured(
+    result: Result, ladder: Sequence[float], rates: Sequence[float], resampling: Resampling
+) -> list[Told]:
+    """The core at the loosest promise that these very strangers hold it to: as the peers are told."""
+    told = []
+    for rate in rates:
+        at = {kind: _loosest(result.own[kind], rate, len(ladder)) for kind in KINDS}
+        both = _both(result.own, at, resampling)
+        for kind in KINDS:
+            step = round(at[kind]) - 1
+            for rates_of_kind in (both["fpir"][kind], both["fnir"][kind]):
+                rates_of_kind.pop("threshold", None)
+                rates_of_kind["asked"] = ladder[step] if step < len(ladder) else None
+        told.append({"asked": in_words(rate), "rate": rate, **both})
+    return told
+
+
+def _loosest(trials: Trials, rate: float, steps: int) -> float:
+    """The first step at which these strangers get a name at most at this rate."""
+    total = max(1, trials.strangers)
+    for step in range(1, steps + 1):
+        if false_names(trials, step).sum() <= rate * total:
+            return float(step)
+    return float(steps + 1)
+
+
 def told_rank1(result: Result) -> Told:
     """Share of members' pictures whose best candidate is right, whatever the score."""
     return told_rate(wilson(*result.first_is_right))

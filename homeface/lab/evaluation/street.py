@@ -37,7 +37,8 @@ class Setting:
     """What a run works on.
 
     ``inside`` marks the faces of the people who take part; ``view``: how members and strangers are seen
-    (None: in every way there is; enrolment is from clean pictures); ``peers``: ask their rules too;
+    (None: in every way there is; enrolment is from clean pictures); ``met``: only these faces of it;
+    ``poor_too``: faces that are refused as too poor are met as well; ``peers``: ask their rules too;
     ``dlib`` (pictures, 128) descriptors, NaN where there are none and infinite where dlib found nobody;
     ``doubtful_pictures`` and ``doubtful_pairs`` (of people) may be labelled wrongly: searches that touch
     them are marked.
@@ -49,6 +50,8 @@ class Setting:
     ladder: tuple[float, ...]
     asked: tuple[float, ...] = ()
     view: str | None = "clean"
+    met: NDArray[np.bool_] | None = None
+    poor_too: bool = False
     peers: bool = False
     dlib: NDArray[np.float32] | None = None
     doubtful_pictures: frozenset[int] = frozenset()
@@ -63,7 +66,10 @@ class Street:
         faces = setting.faces
         self.setting, self.protocol = setting, protocol
         self.generator = np.random.default_rng(protocol.seed)
-        seen = usable(faces) & setting.inside
+        fine = usable(faces)
+        seen = setting.inside.copy() if setting.poor_too else fine & setting.inside
+        if setting.met is not None:
+            seen &= setting.met
         if setting.view is not None:
             seen &= faces.of_view(setting.view)
         self.probes = np.flatnonzero(seen)
@@ -71,7 +77,8 @@ class Street:
         self.enrolment = _by_person(faces.person, good)
         self.met = _by_person(faces.person, self.probes)
         self.rich, self.looks = self._who_can_be_enrolled()
-        self.weights = np.array([max(0.05, quality.score) for quality in faces.qualities])
+        worth = np.array([max(0.05, quality.score) for quality in faces.qualities])
+        self.weights = np.where(fine, worth, 1e-9)  # a face that is refused adds nothing
         self.pool_rows, self.pool_person = self._strangers_visits()
         self.pool_means, self.pool_starts = self._prefix_means(self.pool_rows)
         self._evidence: dict[int, list[Evidence]] = {}
@@ -79,11 +86,13 @@ class Street:
     def _who_can_be_enrolled(self) -> tuple[list[int], int]:
         """People with photos to enrol and pictures left, and how many looks a visit of theirs can have."""
         protocol = self.protocol
-        left = {
-            person: len(np.unique(self.setting.faces.picture[self.met[person]])) - protocol.photos
-            for person, rows in self.enrolment.items()
-            if len(rows) >= protocol.photos and person in self.met
-        }
+        picture = self.setting.faces.picture
+        left = {}
+        for person, rows in self.enrolment.items():
+            if len(rows) >= protocol.photos and person in self.met:
+                shown = np.unique(picture[self.met[person]])
+                both = int(np.isin(shown, picture[rows]).sum())
+                left[person] = len(shown) - min(protocol.photos, both)
         for looks in range(protocol.looks, 0, -1):
             rich = [person for person, fresh in left.items() if fresh >= looks]
             if len(rich) >= protocol.subjects:

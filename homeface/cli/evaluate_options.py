@@ -1,0 +1,183 @@
+"""Options of ``homeface evaluate``, and what they become: models, folders, processes, progress bars."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from homeface.cli.options import read_config
+
+if TYPE_CHECKING:
+    from homeface.inference.weights import ModelSpec
+    from homeface.lab.evaluation.looking import Look
+    from homeface.lab.evaluation.running import Work
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+folder_argument = click.argument("folder", type=click.Path(path_type=Path))
+
+
+def work_options(command: _Command) -> _Command:
+    """What every protocol takes: models, cache, processes, output."""
+    for option in reversed(_WORK):
+        command = option(command)
+    return command
+
+
+_WORK = (
+    click.option(
+        "--embedder",
+        "embedders",
+        help="One or several, with commas: facenet_vggface2,mobilefacenet. Default: the configuration's.",
+    ),
+    click.option("--detector", help="Finds the faces. Default: the configuration's."),
+    click.option(
+        "--models",
+        type=click.Path(path_type=Path, file_okay=False),
+        multiple=True,
+        help="Folder with weights, searched first; may be repeated.",
+    ),
+    click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        help="Take models (your own too) and models_dir from this configuration.",
+    ),
+    click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Embeddings are kept here, by the content of the pictures, and taken up again.",
+    ),
+    click.option(
+        "--jobs", type=click.IntRange(min=1), help="Processes that work at the same time. Default: the cores."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts."),
+    click.option(
+        "--report",
+        "report_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write one HTML page with tables and curves (needs the extra homeface[report]).",
+    ),
+)
+
+protocol_options = (
+    click.option(
+        "--subjects",
+        default=4,
+        show_default=True,
+        type=click.IntRange(1, 20),
+        help="People enrolled in each household (2 to 8 are usual).",
+    ),
+    click.option(
+        "--photos",
+        default=5,
+        show_default=True,
+        type=click.IntRange(1, 20),
+        help="Enrolment photos of each (1 to 10 are usual).",
+    ),
+    click.option("--households", default=300, show_default=True, type=click.IntRange(1, 10000)),
+    click.option(
+        "--looks", default=5, show_default=True, type=click.IntRange(1, 20), help="Pictures of one visit."
+    ),
+    click.option(
+        "--ask",
+        multiple=True,
+        default=("1/100", "1/1000", "1/10000"),
+        show_default=True,
+        help="Asked rate of false names a visit, such as 1/1000; may be repeated.",
+    ),
+    click.option(
+        "--tune",
+        type=click.Choice(["auto", "shipped", "cross", "half"]),
+        default="auto",
+        show_default=True,
+        help="Figures behind the thresholds: those shipped; measured on half of these people and told on the "
+        "other half; both halves in turn. auto: shipped, or cross where these very people were measured.",
+    ),
+    click.option(
+        "--most",
+        default=20,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Pictures used of one person (0: all).",
+    ),
+    click.option("--seed", default=2, show_default=True, help="Another seed draws other households."),
+)
+
+
+def with_protocol(command: _Command) -> _Command:
+    """``--subjects``, ``--photos``, ``--households``, ``--ask`` and what belongs to them."""
+    for option in reversed(protocol_options):
+        command = option(command)
+    return command
+
+
+def asked_rates(texts: tuple[str, ...]) -> tuple[float, ...]:
+    """``--ask`` as numbers; refused before any work is begun."""
+    from homeface.lab.evaluation.household_run import rates_of
+
+    try:
+        return rates_of(texts)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--ask") from error
+
+
+def work_of(options: dict[str, Any]) -> Work:
+    """The models and folders that the options name. Raises the ``ModelError`` and ``ConfigError`` trees."""
+    from homeface.inference.manifest import Kind, find_spec
+    from homeface.lab.evaluation.cache import default_folder
+    from homeface.lab.evaluation.faces import cores
+    from homeface.lab.evaluation.looking import Recipe
+    from homeface.lab.evaluation.running import Work
+    from homeface.service.wiring import custom_models, model_folders, wanted_models
+
+    path = options["config_path"]
+    config = read_config(path) if path is not None else None
+    extra = custom_models(config)
+    detector, embedder = wanted_models(config)
+    if options["detector"]:
+        detector = find_spec(options["detector"], Kind.DETECTOR, extra)
+    looks = looks_of(options["embedders"] or embedder.name, extra)
+    folders = (*options["models"], *model_folders(config, os.environ))
+    _weights_are_here((detector, *(look.spec for look in looks)), folders)
+    return Work(
+        recipe=Recipe(detector, looks, folders),
+        cache=options["cache"] or default_folder(),
+        jobs=options["jobs"] or cores(),
+        stage=stage,
+        calibrations=None if config is None else config.models_dir,
+    )
+
+
+def looks_of(names: str, extra: tuple[ModelSpec, ...]) -> tuple[Look, ...]:
+    """The looks of ``a,b:plain,c+mirror``."""
+    from homeface.lab.evaluation.looking import look_of
+
+    return tuple(look_of(name.strip(), extra) for name in dict.fromkeys(names.split(",")) if name.strip())
+
+
+def _weights_are_here(specs: tuple[ModelSpec, ...], folders: tuple[Path, ...]) -> None:
+    """Fetch what is missing, or say so, before hours of work begin."""
+    from homeface.cli.progress import fetch_with_progress
+
+    for spec in dict.fromkeys(specs):
+        fetch_with_progress(spec, folders)
+
+
+@contextmanager
+def stage(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr that learns its length on the way."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,139 @@
+"""Tables of ``homeface evaluate`` for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from homeface.cli.options import print_table
+
+Told = dict[str, Any]
+
+
+def percent(value: float | None) -> str:
+    """A share in percent, with as many digits as it needs."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0 %"
+    if value < 0.001:
+        return f"{100 * value:.4f} %"
+    return f"{100 * value:.2f} %" if value < 0.1 else f"{100 * value:.1f} %"
+
+
+def with_interval(rate: Told) -> str:
+    """``0.10 % [0.05, 0.2 %]``."""
+    if rate["value"] is None:
+        return "–"
+    return f"{percent(rate['value'])} [{percent(rate['low'])}, {percent(rate['high'])}]"
+
+
+def show_household(told: Told) -> None:
+    """The household protocol."""
+    data = told["data"]
+    click.echo(
+        f"{told['model_id']}: {data['households']} households of {data['subjects']} with {data['photos']} "
+        f"photos each, {data['people']} people, {data['pictures']} pictures; visits of "
+        f"{data['looks_of_a_visit']} looks."
+    )
+    if data["looks_of_a_visit"] < data["looks_asked_for"]:
+        click.echo(
+            f"Visits of {data['looks_asked_for']} looks were asked for; too few people have so many pictures."
+        )
+    if told["condition"] != "clean":
+        click.echo(f"Enrolled from clean pictures, met as {told['condition']}.")
+    click.echo(f"Thresholds: {told['tuning']['text']}.")
+    print_table(
+        ("asked", "of", "FPIR measured", "FNIR", "threshold", "wrong names", "looks to a name"),
+        [
+            (
+                entry["asked"],
+                kind,
+                with_interval(entry["fpir_measured"][kind]),
+                with_interval(entry["fnir"][kind]),
+                entry["threshold"][kind],
+                entry["wrong_names_of_members"][kind]["hits"],
+                entry["time_to_name"]["looks_median"] if kind == "visit" else None,
+            )
+            for entry in told["asked"]
+            for kind in ("probe", "visit")
+        ],
+    )
+    if told["suspects"]["list"] and not told["suspects"]["excluded"]:
+        print_table(
+            ("asked", "of", "FPIR without suspects", "FNIR without suspects"),
+            [
+                (
+                    entry["asked"],
+                    kind,
+                    with_interval(entry["without_suspects"]["fpir_measured"][kind]),
+                    with_interval(entry["without_suspects"]["fnir"][kind]),
+                )
+                for entry in told["asked"]
+                for kind in ("probe", "visit")
+            ],
+        )
+    show_peers(told)
+    show_suspects(told["suspects"])
+
+
+def show_peers(told: Told) -> None:
+    """Other projects' rules beside ours."""
+    for reason in told.get("peers_left_out", {}).items():
+        click.echo(f"Without {reason[0]}: {reason[1]}.")
+    if not told["peers"]:
+        return
+    print_table(
+        (
+            "peer, own threshold",
+            "of",
+            "FPIR",
+            "FNIR",
+            "homeface at those misses: FPIR",
+            "at those names: FNIR",
+        ),
+        [
+            (
+                f"{peer['title']} {peer['own_threshold']['fpir'][kind]['threshold']}",
+                kind,
+                percent(peer["own_threshold"]["fpir"][kind]["value"]),
+                percent(peer["own_threshold"]["fnir"][kind]["value"]),
+                _same(peer["homeface_at_the_same_misses"][kind], "fpir"),
+                _same(peer["homeface_at_the_same_false_names"][kind], "fnir"),
+            )
+            for peer in told["peers"].values()
+            for kind in ("probe", "visit")
+        ],
+    )
+    print_table(
+        ("FNIR at the same FPIR", "of", *(entry["asked"] for entry in told["asked"])),
+        [
+            (title, kind, *(percent(entry["fnir"][kind]["value"]) for entry in rates))
+            for title, rates in (
+                ("homeface, threshold set beforehand", told["asked"]),
+                ("homeface, set on these strangers", told["at_measured_rates"]),
+                *((peer["title"], peer["at_the_asked_rates"]) for peer in told["peers"].values()),
+            )
+            for kind in ("probe", "visit")
+        ],
+    )
+    click.echo(
+        "Thresholds in that table are taken from these very strangers, which flatters; "
+        "but for the first two rows."
+    )
+
+
+def _same(told: Told, what: str) -> str:
+    if what not in told:
+        return "–"
+    return percent(told[what]) + ("" if told.get("reached", True) else " (with more misses)")
+
+
+def show_suspects(told: Told) -> None:
+    """Labels that look wrong."""
+    if not told["list"]:
+        return
+    click.echo("Left out:" if told["excluded"] else "Labels that look wrong:")
+    for line in told["list"]:
+        click.echo(f"  {line}")
