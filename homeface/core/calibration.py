@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from homeface.core.identification import Policy
+from homeface.core.strangers import Strangers, strangers_as_json, strangers_from
 from homeface.errors import ModelError
 
 STRICTNESS: Mapping[str, float] = MappingProxyType(
@@ -17,10 +18,10 @@ STRICTNESS: Mapping[str, float] = MappingProxyType(
 )
 """Words for the false names allowed per visit of a stranger."""
 
-SAFETY = 2.0
+SAFETY = 1.25
 """Thresholds aim this many times below the asked rate: the world has more strangers than a test set."""
-FEW_LOOKS_EXTRA = 0.05
-"""Added for visits of fewer than ``min_votes`` looks: nothing in them could disagree."""
+EARLY_SHARE = 0.1
+"""Share of the asked rate that visits may use up before they have ``min_votes`` looks."""
 
 Quantiles = tuple[tuple[float, float], ...]
 """(rate, threshold) pairs, rates falling, thresholds rising."""
@@ -30,10 +31,12 @@ Quantiles = tuple[tuple[float, float], ...]
 class Calibration:
     """What was measured about one embedding model. Figures only: no face and no template is in it.
 
-    ``visit`` and ``single``: share of (stranger, subject) pairs whose score reaches the threshold,
-    for the mean face of a visit and for one look; ``support``: score that 0.3 % of strangers' looks
-    reach at one subject.
-    The other fields become those of ``Policy``. ``provenance`` says from what and when it was measured.
+    ``visit`` and ``single``: share of (stranger, subject) pairs whose score reaches the threshold, for the
+    mean face at any moment of a visit from its third look on (where the looks agree), and for one picture;
+    ``support``: score that 0.3 % of strangers' looks reach at one subject. Scores are those of
+    ``identification.comparable`` with these ``strangers``.
+    The other fields become those of ``Policy``. ``provenance`` says from what and when it was measured;
+    ``people``: fingerprint of the names of the folders it was measured on (empty: not told).
     """
 
     model_id: str
@@ -45,6 +48,12 @@ class Calibration:
     small_px: float = 16.0
     small_extra: float = 0.0
     infrared_extra: float = 0.0
+    crowd_share: float = 0.0
+    crowd_free: float = 0.0
+    kin_share: float = 0.0
+    kin_free: float = 0.25
+    strangers: Strangers | None = None
+    people: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,7 +75,10 @@ class Calibration:
 
 
 def calibration_from(data: Mapping[str, Any]) -> Calibration:
-    """A calibration from its JSON form. Raises ModelError when figures are missing or malformed."""
+    """A calibration from its JSON form. Raises ModelError when figures are missing or malformed.
+
+    Files of earlier versions have no figures of strangers: their scores are bare cosines.
+    """
     try:
         return Calibration(
             model_id=str(data["model_id"]),
@@ -78,10 +90,39 @@ def calibration_from(data: Mapping[str, Any]) -> Calibration:
             small_px=float(data["small_px"]),
             small_extra=float(data["small_extra"]),
             infrared_extra=float(data["infrared_extra"]),
+            crowd_share=float(data.get("crowd_share", 0.0)),
+            crowd_free=float(data.get("crowd_free", 0.0)),
+            kin_share=float(data.get("kin_share", 0.0)),
+            kin_free=float(data.get("kin_free", 0.25)),
+            strangers=strangers_from(data["strangers"]) if data.get("strangers") else None,
+            people=str(data.get("people", "")),
             provenance={str(key): str(value) for key, value in data["provenance"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"A calibration file is damaged ({error!r}): install homeface again.") from error
+
+
+def calibration_as_json(calibration: Calibration) -> dict[str, Any]:
+    """The form ``calibration_from`` reads."""
+    strangers = calibration.strangers
+    return {
+        "model_id": calibration.model_id,
+        "people": calibration.people,
+        "provenance": dict(calibration.provenance),
+        "visit": [list(row) for row in calibration.visit],
+        "single": [list(row) for row in calibration.single],
+        "support": calibration.support,
+        "margin": calibration.margin,
+        "few_templates_extra": list(calibration.few_templates_extra),
+        "small_px": calibration.small_px,
+        "small_extra": calibration.small_extra,
+        "infrared_extra": calibration.infrared_extra,
+        "crowd_share": calibration.crowd_share,
+        "crowd_free": calibration.crowd_free,
+        "kin_share": calibration.kin_share,
+        "kin_free": calibration.kin_free,
+        "strangers": None if strangers is None else strangers_as_json(strangers),
+    }
 
 
 def calibration_file(model_id: str) -> str:
@@ -98,8 +139,9 @@ def policy_for(
 ) -> Policy:
     """The policy that names at most that share of strangers' visits, with so many people in the gallery.
 
-    Each subject is one more chance for a false name: the rate is split between them (union bound), and
-    half of it is kept in reserve (``SAFETY``).
+    Each subject is one more chance for a false name: the rate is split between them (union bound), and a
+    fifth of it is kept in reserve (``SAFETY``). Of the rest, a visit may use ``EARLY_SHARE`` before it has
+    ``min_votes`` looks. For ``identify_one`` the rate holds for each picture.
     Raises ValueError for a rate outside (0, 1) or fewer than one subject.
     """
     if not 0 < false_names_per_visit < 1:
@@ -108,9 +150,11 @@ def policy_for(
         raise ValueError(f"a policy needs at least one subject, not {subjects}")
     rate = false_names_per_visit / subjects / SAFETY
     threshold = threshold_for(calibration.visit, rate)
+    single = threshold_for(calibration.single, rate)
     return Policy(
         threshold=threshold,
-        single_threshold=max(threshold, threshold_for(calibration.single, rate)) + FEW_LOOKS_EXTRA,
+        single_threshold=single,
+        early_extra=threshold_for(calibration.single, rate * EARLY_SHARE) - single,
         margin=calibration.margin,
         min_votes=min_votes,
         support=min(calibration.support, threshold),
@@ -118,6 +162,11 @@ def policy_for(
         small_px=calibration.small_px,
         small_extra=calibration.small_extra,
         infrared_extra=calibration.infrared_extra,
+        crowd_share=calibration.crowd_share,
+        crowd_free=calibration.crowd_free,
+        kin_share=calibration.kin_share,
+        kin_free=calibration.kin_free,
+        strangers=calibration.strangers,
     )
 
 

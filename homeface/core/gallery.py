@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +15,8 @@ from homeface.errors import GalleryError, ModelMismatchError
 
 CENTROID_SHARE = 0.7
 """Share of the centroid in a subject's score, the rest is the nearest template's."""
+_CROWD_PRIOR = 4.0
+"""The world counts as so many people beside a subject's housemates, all of them unlike the subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ class Gallery:
         self._infrared = frozenset(t.subject_id for t in self._templates if t.infrared)
         anchors = np.array([not template.adapted for template in self._templates], dtype=np.float32)
         self._centroids = _centroids(self._matrix, self._starts, anchors)
-        for array in (self._matrix, self._starts, self._counts, self._centroids):
+        # one block, so that a probe is compared with templates and centroids in one product
+        self._compared = np.concatenate([self._matrix, self._centroids])
+        for array in (self._matrix, self._starts, self._counts, self._centroids, self._compared):
             array.setflags(write=False)
 
     @property
@@ -109,6 +114,29 @@ class Gallery:
         """True when the subject has a template taken without colour."""
         return subject_id in self._infrared
 
+    @cached_property
+    def kinship(self) -> NDArray[np.float32]:
+        """(S, S) cosines between the subjects' centroids, in the order of ``candidate_ids``."""
+        return np.asarray(self._centroids @ self._centroids.T, dtype=np.float32)
+
+    @cached_property
+    def crowding(self) -> NDArray[np.float32]:
+        """(S,) how like the others of the gallery each subject is: a mean cosine, drawn towards 0.
+
+        Whoever looks like the housemates (relatives, one age, one origin) is also more like the strangers
+        that come to such a house. Few housemates tell little, hence the shrinking.
+        """
+        others = len(self._ids) - 1
+        if others < 1:
+            return np.zeros(len(self._ids), dtype=np.float32)
+        total = self.kinship.sum(axis=1) - np.diagonal(self.kinship)
+        return np.asarray(total / (others + _CROWD_PRIOR), dtype=np.float32)
+
+    @cached_property
+    def infrared_known(self) -> NDArray[np.bool_]:
+        """(S,) True for subjects with a template taken without colour."""
+        return np.array([subject_id in self._infrared for subject_id in self._ids], dtype=bool)
+
     def name(self, subject_id: str) -> str:
         """The subject's name. Raises GalleryError when there is no such subject."""
         try:
@@ -130,8 +158,10 @@ class Gallery:
                 f"The probe has {probes.shape[1]} numbers, the gallery's model {self.model_id} has "
                 f"{self._matrix.shape[1]}: they were made by different models."
             )
-        nearest = np.maximum.reduceat(probes @ self._matrix.T, self._starts, axis=1)
-        blend = CENTROID_SHARE * (probes @ self._centroids.T) + (1 - CENTROID_SHARE) * nearest
+        cosines = probes @ self._compared.T
+        count = len(self._matrix)
+        nearest = np.maximum.reduceat(cosines[:, :count], self._starts, axis=1)
+        blend = CENTROID_SHARE * cosines[:, count:] + (1 - CENTROID_SHARE) * nearest
         return np.asarray(blend, dtype=np.float32)
 
     def scores(self, vector: Vector | Embedding) -> list[Candidate]:
@@ -151,9 +181,11 @@ class Gallery:
             )
 
 
-def ranked(subject_ids: tuple[str, ...], row: NDArray[np.floating]) -> list[Candidate]:
-    """Candidates of one row of scores, best first, ties by subject id."""
-    order = np.argsort(-row, kind="stable")
+def ranked(
+    subject_ids: tuple[str, ...], row: NDArray[np.floating], most: int | None = None
+) -> list[Candidate]:
+    """The first ``most`` candidates (None: all) of one row of scores, best first, ties by subject id."""
+    order = np.argsort(-row, kind="stable")[:most].tolist()
     return [Candidate(subject_ids[index], float(row[index])) for index in order]
 
 

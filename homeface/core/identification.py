@@ -1,23 +1,25 @@
 """Open-set identification of a visit: who is this track, or nobody we may name.
 
 Evidence gathers the looks of one track. A look is one instant: faces seen within a fifth of a second
-are the same information and are pooled. A name needs all of: enough looks, a mean face above the
-threshold of the wished false-name rate, a lead over the runner-up, and looks that agree, the newest
-ones above all (an id switch of the tracker mixes two people into one track; their mean is nobody).
+are the same information and are pooled; a look that is nearly the one before adds little. A name needs
+all of: enough looks, a mean face above the threshold of the wished false-name rate, a lead over the
+runner-up, and looks that agree, the newest ones above all (an id switch of the tracker mixes two people
+into one track; their mean is nobody). Scores are told against what the same face scores with strangers
+(``strangers``), thresholds by subject: templates, housemates, light.
 Unknown is an answer like any other and can be revised while the track lasts, as can a name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.gallery import Gallery, ranked
+from homeface.core.strangers import Strangers
 from homeface.core.types import (
-    Candidate,
     Decision,
     Embedding,
     Identified,
@@ -33,23 +35,32 @@ INSTANT_SECONDS = 0.2
 """Faces closer in time than this are one look: their errors are the same errors."""
 MAX_LOOKS = 24
 """Newest looks kept: a long visit forgets its beginning, so that a changed person changes the answer."""
+REPEATED, NEW = 0.97, 0.85
+"""Cosine with the look before from which a look repeats it, and below which it is a look of its own."""
+REPEATED_SHARE = 0.4
+"""What a repeated look still weighs: frames of one second err alike."""
 _SHOWN_CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a name needs. Scores are those of ``Gallery.score_matrix``; rates come from ``calibration``.
+    """What a name needs. Scores are those of ``comparable``; rates come from ``calibration``.
 
-    ``threshold`` least score of the mean face of a visit; ``single_threshold`` the same for fewer than
-    ``min_votes`` looks (None: such a visit gets no name); ``margin`` least lead over the runner-up;
+    ``threshold`` least score of the mean face of a visit; ``single_threshold`` the same for a single picture
+    and, with ``early_extra`` added, for a visit of fewer than ``min_votes`` looks (None: those get no name);
+    ``margin`` least lead over the runner-up, raised by ``kin_share`` of how much more alike than ``kin_free``
+    the two subjects' centroids are;
     ``support`` score from which one look speaks for a subject; ``min_support_share`` weighted share of
     looks that must do so; ``recent_votes`` newest looks of which most must do so too, as must the mean of
     the newest two;
     ``unknown_votes`` looks after which unknown is said; ``few_templates_extra`` is added to the
     threshold of a subject with 1, 2, 3… templates (the last figure holds for more; strangers reach lower
     scores where there are fewer templates, so it may be negative);
+    ``crowd_share`` of what a subject's ``Gallery.crowding`` exceeds ``crowd_free`` is added to the subject's
+    threshold;
     ``small_extra`` is added for faces of ``small_px`` between the eyes and less, falling to nothing
     at twice that; ``infrared_extra`` for looks without colour at a subject without such templates.
+    ``strangers`` None: scores are bare cosines.
     """
 
     threshold: float
@@ -64,6 +75,12 @@ class Policy:
     small_px: float = 16.0
     small_extra: float = 0.0
     infrared_extra: float = 0.0
+    early_extra: float = 0.0
+    crowd_share: float = 0.0
+    crowd_free: float = 0.0
+    kin_share: float = 0.0
+    kin_free: float = 0.25
+    strangers: Strangers | None = None
 
     def extra_for(self, templates: int) -> float:
         """Added to the threshold of a subject with that many templates."""
@@ -74,13 +91,20 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """One instant of a track: the pooled face, what it is worth, and when it began."""
+    """One instant of a track: the pooled face, what it is worth, and when it began.
+
+    ``weight`` is the face's quality, less where it repeats the look before. ``memo`` keeps the look's scores
+    at the gallery it was last compared with, so that a decision only compares what is new.
+    """
 
     vector: Vector
     weight: float
     began_at: float
     interocular_px: float
     infrared: bool
+    memo: list[tuple[Gallery, Strangers | None, NDArray[np.float32]]] = field(
+        default_factory=list, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +144,8 @@ class Evidence:
         looks = self.looks
         if looks and abs(captured_at - looks[-1].began_at) < INSTANT_SECONDS:
             looks, look = looks[:-1], _pooled(looks[-1], look)
+        elif looks:
+            look = replace(look, weight=look.weight * _novelty(looks[-1].vector, look.vector), memo=[])
         return replace(
             self,
             looks=(*looks, look)[-MAX_LOOKS:],
@@ -153,12 +179,43 @@ def conclude(evidence: Evidence, gallery: Gallery, policy: Policy) -> Identified
 
 
 def identify_one(embedding: Embedding, quality: Quality, gallery: Gallery, policy: Policy) -> Decision:
-    """Who is on a single picture: named only above the stricter threshold of a single look."""
+    """Who is on a single picture: named only above the threshold of a single picture.
+
+    The promise is then for each picture. Never Undecided; the reasons are those of one picture.
+    """
     evidence = Evidence().add(embedding, quality, 0.0)
-    return conclude(evidence, gallery, policy)
+    return _settle(evidence, gallery, policy, looked_enough=True, alone=True)
 
 
-def _settle(evidence: Evidence, gallery: Gallery, policy: Policy, *, looked_enough: bool) -> Decision:
+def comparable(gallery: Gallery, policy: Policy, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores of (K, D) unit vectors at every subject, (K, S), on the scale of the policy's thresholds.
+
+    ``Gallery.score_matrix``, told against what the same vectors score with strangers.
+    """
+    scores = gallery.score_matrix(vectors)
+    return scores if policy.strangers is None else policy.strangers.comparable(scores, vectors)
+
+
+def subject_extras(gallery: Gallery, policy: Policy) -> NDArray[np.float64]:
+    """(S,) what each subject needs above the policy's threshold on good pictures: photos and housemates."""
+    few = np.array([policy.extra_for(int(count)) for count in gallery.template_counts], dtype=np.float64)
+    if policy.crowd_share <= 0:
+        return few
+    crowded: NDArray[np.float64] = np.maximum(0.0, gallery.crowding.astype(np.float64) - policy.crowd_free)
+    return few + policy.crowd_share * crowded
+
+
+def margin_between(gallery: Gallery, policy: Policy, first: int, second: int) -> float:
+    """Lead that one subject needs over another (columns of ``candidate_ids``): more where they look alike."""
+    if policy.kin_share <= 0:
+        return policy.margin
+    excess = max(0.0, float(gallery.kinship[first, second]) - policy.kin_free)
+    return policy.margin + policy.kin_share * excess
+
+
+def _settle(
+    evidence: Evidence, gallery: Gallery, policy: Policy, *, looked_enough: bool, alone: bool = False
+) -> Decision:
     votes = evidence.votes
     if not votes:
         reasons = (Reason.NO_USABLE_FACE, *evidence.why_poor())
@@ -168,77 +225,126 @@ def _settle(evidence: Evidence, gallery: Gallery, policy: Policy, *, looked_enou
         return Unknown(empty, votes) if looked_enough else Undecided(empty, votes)
     gallery.require_model(evidence.model_id)
 
-    vectors = np.stack([look.vector for look in evidence.looks])
-    weights = np.array([look.weight for look in evidence.looks], dtype=np.float64)
-    newest = mean_direction(vectors[-2:], weights[-2:])
-    row, newest_row = gallery.score_matrix(np.stack([mean_direction(vectors, weights), newest]))
-    candidates = tuple(ranked(gallery.candidate_ids, row))
-    shown = candidates[:_SHOWN_CANDIDATES]
-    best = candidates[0]
-    margin = best.score - candidates[1].score if len(candidates) > 1 else best.score
-    per_look = gallery.score_matrix(vectors)
-    column = gallery.candidate_ids.index(best.subject_id)
+    weights = np.array([look.weight for look in evidence.looks])
+    row, newest_row, per_look = _compared(evidence, gallery, policy, weights)
+    shown = tuple(ranked(gallery.candidate_ids, row, _SHOWN_CANDIDATES))
+    column = int(row.argmax())
+    margin = shown[0].score - shown[1].score if len(shown) > 1 else shown[0].score
 
-    reasons_against = _objections(evidence, gallery, policy, best, margin)
-    if newest_row[column] < policy.support or not _agree(per_look, weights, column, policy):
-        reasons_against = (*reasons_against, Reason.FACES_DISAGREE)
-    if not reasons_against:
-        return Identified(best.subject_id, best.score, margin, votes, shown)
-    return (
-        Unknown(reasons_against, votes, shown) if looked_enough else Undecided(reasons_against, votes, shown)
-    )
+    against = _objections(evidence, gallery, policy, weights, row, alone=alone)
+    if not alone and (newest_row[column] < policy.support or not _agree(per_look, weights, column, policy)):
+        against = (*against, Reason.FACES_DISAGREE)
+    if not against:
+        return Identified(shown[0].subject_id, shown[0].score, margin, votes, shown)
+    return Unknown(against, votes, shown) if looked_enough else Undecided(against, votes, shown)
+
+
+def _compared(
+    evidence: Evidence, gallery: Gallery, policy: Policy, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Scores of the mean face (S,), of the newest two looks' mean (S,), and of each look (K, S).
+
+    Looks that were compared with this gallery before are not compared again.
+    """
+    looks = evidence.looks
+    vectors = np.array([look.vector for look in looks])
+    fresh = [
+        number
+        for number, look in enumerate(looks)
+        if not look.memo or look.memo[0][0] is not gallery or look.memo[0][1] is not policy.strangers
+    ]
+    means = [mean_direction(vectors, weights), mean_direction(vectors[-2:], weights[-2:])]
+    scores = comparable(gallery, policy, np.concatenate([np.array(means), vectors[fresh]]))
+    for number, scored in zip(fresh, scores[2:], strict=True):
+        looks[number].memo[:] = [(gallery, policy.strangers, scored)]
+    return scores[0], scores[1], np.array([look.memo[0][2] for look in looks])
 
 
 def _objections(
-    evidence: Evidence, gallery: Gallery, policy: Policy, best: Candidate, margin: float
+    evidence: Evidence,
+    gallery: Gallery,
+    policy: Policy,
+    weights: NDArray[np.float64],
+    row: NDArray[np.float32],
+    *,
+    alone: bool,
 ) -> tuple[Reason, ...]:
-    """What the mean face and the number of looks have against naming ``best``."""
+    """What the mean face and the number of looks have against naming the best of ``row``."""
     reasons: list[Reason] = []
-    needed = _needed(evidence, gallery, policy, best.subject_id)
+    best = int(row.argmax())
+    score = float(row[best])
+    short = not alone and evidence.votes < policy.min_votes
+    needed = _needed(evidence, gallery, policy, weights, best, alone=alone, short=short)
     if needed is None:
         reasons.append(Reason.TOO_FEW_FACES)
-    elif best.score < needed:
+    elif score < needed:
         reasons.append(Reason.BELOW_THRESHOLD)
-        if evidence.votes < policy.min_votes:
+        if short:
             reasons.append(Reason.TOO_FEW_FACES)
-    if margin < policy.margin:
+    if len(row) > 1:
+        rest = row.copy()
+        rest[best] = -np.inf
+        second = int(rest.argmax())
+        if score - float(rest[second]) < margin_between(gallery, policy, best, second):
+            reasons.append(Reason.RUNNER_UP_TOO_CLOSE)
+    elif score < policy.margin:
         reasons.append(Reason.RUNNER_UP_TOO_CLOSE)
     return tuple(reasons)
 
 
-def _needed(evidence: Evidence, gallery: Gallery, policy: Policy, subject_id: str) -> float | None:
+def _needed(
+    evidence: Evidence,
+    gallery: Gallery,
+    policy: Policy,
+    weights: NDArray[np.float64],
+    column: int,
+    *,
+    alone: bool,
+    short: bool,
+) -> float | None:
     """The score this subject needs for this evidence; None when there are too few looks to name anybody."""
     needed = policy.threshold
-    if evidence.votes < policy.min_votes:
+    if alone or short:
         if policy.single_threshold is None:
             return None
-        needed = max(needed, policy.single_threshold)
-    column = gallery.candidate_ids.index(subject_id)
+        early = policy.single_threshold + policy.early_extra
+        needed = policy.single_threshold if alone else max(needed, early)
     needed += policy.extra_for(int(gallery.template_counts[column]))
-    weights = np.array([look.weight for look in evidence.looks])
+    if policy.crowd_share > 0:
+        needed += policy.crowd_share * max(0.0, float(gallery.crowding[column]) - policy.crowd_free)
+    total = float(weights.sum())
     if policy.small_extra > 0:
-        size = float(np.average([look.interocular_px for look in evidence.looks], weights=weights))
+        size = float(weights @ [look.interocular_px for look in evidence.looks]) / total
         needed += policy.small_extra * min(1.0, max(0.0, 2.0 - size / policy.small_px))
-    if policy.infrared_extra > 0 and not gallery.has_infrared(subject_id):
-        share = float(np.average([look.infrared for look in evidence.looks], weights=weights))
-        needed += policy.infrared_extra * share
+    if policy.infrared_extra > 0 and not gallery.infrared_known[column]:
+        needed += policy.infrared_extra * float(weights @ [look.infrared for look in evidence.looks]) / total
     return needed
 
 
 def _agree(per_look: NDArray[np.float32], weights: NDArray[np.float64], column: int, policy: Policy) -> bool:
     """True when the looks tell one story: most speak for the subject, the newest too, none for another."""
-    speaks = per_look[:, column] >= policy.support
-    if float(weights[speaks].sum()) < policy.min_support_share * float(weights.sum()):
+    own = per_look[:, column]
+    speaks = own >= policy.support
+    total = float(weights.sum())
+    if float(weights @ speaks) < policy.min_support_share * total:
         return False
     newest = speaks[-policy.recent_votes :]
     if 2 * int(newest.sum()) <= len(newest):
         return False
-    others = np.delete(per_look, column, axis=1)
-    if others.shape[1] == 0:
+    if per_look.shape[1] == 1:
         return True
-    rival = others.max(axis=1)
-    dissent = (rival >= policy.support) & (rival >= per_look[:, column] + policy.margin)
-    return float(weights[dissent].sum()) <= (1 - policy.min_support_share) / 2 * float(weights.sum())
+    rival = np.maximum(
+        per_look[:, :column].max(axis=1, initial=-np.inf),
+        per_look[:, column + 1 :].max(axis=1, initial=-np.inf),
+    )
+    dissent = (rival >= policy.support) & (rival >= own + policy.margin)
+    return float(weights @ dissent) <= (1 - policy.min_support_share) / 2 * total
+
+
+def _novelty(before: Vector, now: Vector) -> float:
+    """Share of its weight that a look keeps, by its cosine with the look before."""
+    repeated = (float(before @ now) - NEW) / (REPEATED - NEW)
+    return 1.0 - (1.0 - REPEATED_SHARE) * min(1.0, max(0.0, repeated))
 
 
 def mean_direction(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> Vector:
