@@ -26,6 +26,7 @@ COMMANDS = {
     "models verify": "SHA-256",
     "config check": "everything that is wrong",
     "config schema": "JSON schema",
+    "bench": "hold on a busy machine",
     "evaluate": "",
 }
 

@@ -90,7 +90,8 @@ def compare(material: Material, setting: Setting) -> Ratios:
     with Crew(setting, material.crops) as crew:
         _whole(ratios, crew, material, setting)  # first: memory is told of this, and only grows
         _detection(ratios, crew, material, setting)
-        _batches(ratios, crew, material, setting)
+        if not setting.quick:
+            _batches(ratios, crew, material, setting)
         _gated(ratios, crew, material, setting)
         _embedding(ratios, crew, setting)
     return ratios
@@ -98,14 +99,13 @@ def compare(material: Material, setting: Setting) -> Ratios:
 
 def _detection(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:
     every = range(len(material.labels))
-    few = list(every)[:: max(1, len(every) // 3)][:3] if setting.quick else list(every)
     rows = [
         ("detect_1080p", setting.detector, FACENET, every),
         ("detect_1080p_mtcnn", "mtcnn", FACENET, every),
         ("detect_1080p_opencv_yunet", setting.detector, OPENCV, every),
-        ("detect_1080p_face_recognition", setting.detector, DLIB, few),
+        ("detect_1080p_face_recognition", setting.detector, DLIB, every),
     ]
-    for key, detector, peer, frames in rows:
+    for key, detector, peer, frames in rows[: 3 if setting.quick else None]:
         setting.tell(f"{key}: {detector} and {PEERS[peer]} in turns")
         what = f"{detector} / {PEERS[peer]}, one 1080p frame, faces from 40 px"
 
@@ -177,7 +177,7 @@ def _gated(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> 
         def look() -> Run:
             return theirs.run("detect", file=str(material.walked), frames=[next(turn) % count])
 
-        pairs = in_turns(walk, look, setting.seconds, least=3)
+        pairs = in_turns(walk, look, setting.seconds, least=2 if setting.quick else 3)
         what = (
             f"all but decoding and embedding, for each of {told['frames']:.0f} frames due for analysis "
             f"({told['frames_with_tracks'] / max(1, told['frames']):.0%} of them with somebody tracked, "

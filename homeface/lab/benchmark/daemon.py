@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +47,7 @@ class Daemon:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "daemon.log"
         config = folder / "config.yaml"
-        config.write_text(json.dumps(_config(folder, clips, setting, port)), encoding="utf-8")
+        config.write_text(json.dumps(daemon_config(folder, clips, setting, port)), encoding="utf-8")
         self._sockets = tempfile.TemporaryDirectory(prefix="hf-")  # a socket's path must be short
         address = str(Path(self._sockets.name) / "notify")
         self._ready = threading.Event()
@@ -136,7 +136,7 @@ class Daemon:
         return self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
-def _config(folder: Path, clips: Sequence[Path], setting: Setting, port: int) -> Mapping[str, object]:
+def daemon_config(folder: Path, clips: Sequence[Path], setting: Setting, port: int) -> dict[str, object]:
     """One room and one camera for each recording (JSON is YAML)."""
     names = [f"camera{number}" for number in range(1, len(clips) + 1)]
     return {

@@ -75,9 +75,13 @@ def write_clip(
     portraits: Sequence[Portrait],
     seconds: float,
     visits: Sequence[tuple[float, float]],
-    seed: int = 5,
+    *,
+    walks: bool = True,
 ) -> Path:
-    """A recording in which one person is about in each of ``visits`` (from, to; seconds) and else nobody."""
+    """A recording in which one person is about in each of ``visits`` (from, to; seconds) and else nobody.
+
+    ``walks`` False: there at once, the whole face in sight.
+    """
     import av
 
     with av.open(str(path), "w") as container:
@@ -85,7 +89,7 @@ def write_clip(
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = WIDTH, HEIGHT, "yuv420p", BIT_RATE
         stream.codec_context.time_base = Fraction(1, FPS)
-        for index, picture in enumerate(_clip(portraits, round(seconds * FPS), visits, seed)):
+        for index, picture in enumerate(_clip(portraits, round(seconds * FPS), visits, walks)):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(stream.encode(frame))
@@ -94,9 +98,9 @@ def write_clip(
 
 
 def _clip(
-    portraits: Sequence[Portrait], frames: int, visits: Sequence[tuple[float, float]], seed: int
+    portraits: Sequence[Portrait], frames: int, visits: Sequence[tuple[float, float]], walks: bool
 ) -> Iterator[ImageBGR]:
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(5)
     empty = room()
     noisy = [_noisy(empty, random) for _ in range(_NOISES)]
     for index in range(frames):
@@ -106,17 +110,22 @@ def _clip(
             if start <= now < end:
                 picture = picture.copy()
                 tile = _scaled(portraits[number % len(portraits)], 150.0)[0]
-                paste(picture, tile, _left(now, start, end, tile.shape[1]), 260 + int(8 * np.sin(3 * now)))
+                left = _left(now, start, end, tile.shape[1]) if walks else _standing(now)
+                paste(picture, tile, left, 260 + int(8 * np.sin(3 * now)))
         yield picture
 
 
 def _left(now: float, start: float, end: float, width: int) -> int:
     """Walks in from the left, stands and sways a little, walks out to the right."""
     inward, outward = (now - start) / _WALK_SECONDS, (end - now) / _WALK_SECONDS
-    rest = 860 + 25 * np.sin(1.3 * now)
+    rest = _standing(now)
     if inward < 1:
         return int(-width + (rest + width) * inward)
-    return int(WIDTH + (rest - WIDTH) * outward) if outward < 1 else int(rest)
+    return int(WIDTH + (rest - WIDTH) * outward) if outward < 1 else rest
+
+
+def _standing(now: float) -> int:
+    return int(860 + 25 * np.sin(1.3 * now))
 
 
 def paste(frame: ImageBGR, tile: NDArray[np.uint8], left: int, top: int) -> None:

@@ -55,13 +55,14 @@ class Material:
     walked: Path = Path()
     empty: Path = Path()
     told: list[str] = field(default_factory=list)
+    portraits: list[drawing.Portrait] = field(default_factory=list)
 
 
 def prepare(wish: Wish, folder: Path) -> Material:
     """Draw, read and write everything. Raises ``ImageError`` for files that cannot be used."""
     random = np.random.default_rng(2026)
     portraits, told = _portraits(wish)
-    material = Material(told=[told])
+    material = Material(told=[told], portraits=portraits)
     drawn: dict[int, list[tuple[ImageBGR, NDArray[np.float64]]]] = {}
     for faces in FACES:
         count = 2 if wish.quick or faces == 0 else 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import shutil
@@ -41,6 +42,13 @@ class Running:
     modelled: dict[int, float] = field(default_factory=dict)
     peak_memory_mib: float = 0.0
     missing: list[str] = field(default_factory=list)
+    _warm: bool = False
+
+    def note_start(self, daemon: Daemon) -> None:
+        """Count a start; the first one may have had to compile models, and is not counted."""
+        if self._warm:
+            self.ready_seconds.append(daemon.ready_seconds)
+        self._warm = True
 
     @property
     def base_and_slope(self) -> tuple[float, float] | None:
@@ -88,8 +96,8 @@ def measure_running(
     running = Running()
     try:
         with broker() as port:
-            _starts(running, material, folder, setting, port)
             _empty_room(running, material, folder, setting, (port, seconds))
+            _starts(running, material, folder, setting, port)
             _cameras(running, material, folder, setting, (port, seconds, cameras))
     except HomefaceError as error:
         running.missing.append(str(error))
@@ -97,12 +105,11 @@ def measure_running(
 
 
 def _starts(running: Running, material: Material, folder: Path, setting: Setting, port: int) -> None:
-    """The first start compiles what is not compiled yet and is not counted."""
-    for number in range(2 if setting.quick else 4):
-        setting.tell(f"daemon: start to READY ({number or 'warm-up'})")
+    """Some starts more than the measurements need anyway."""
+    for number in range(0 if setting.quick else 2):
+        setting.tell(f"daemon: start to READY ({number + 1})")
         with Daemon(folder / "start", [material.empty], setting, port) as daemon:
-            if number:
-                running.ready_seconds.append(daemon.ready_seconds)
+            running.note_start(daemon)
 
 
 def _empty_room(
@@ -114,8 +121,9 @@ def _empty_room(
     pairs: list[Pair] = []
     try:
         with Daemon(folder / "empty", [material.empty], setting, port) as daemon:
+            running.note_start(daemon)
             time.sleep(_SETTLE_SECONDS)
-            for _ in range(2 if setting.quick else 3):
+            for _ in range(1 if setting.quick else 3):
                 spent = daemon.spend(seconds)
                 floor = floor_cpu(material.empty)
                 pairs.append(Pair(Run(spent.seconds, spent.cpu_s, None), floor, spent.seconds, floor.result))
@@ -144,6 +152,7 @@ def _cameras(
         setting.tell(f"daemon: {number} cameras for {seconds:.0f} s")
         try:
             with Daemon(folder / f"cameras{number}", [material.people] * number, setting, port) as daemon:
+                running.note_start(daemon)
                 time.sleep(_SETTLE_SECONDS)
                 running.cost[number] = daemon.spend(seconds)
                 running.peak_memory_mib = max(running.peak_memory_mib, daemon.peak_memory_mib())
@@ -158,15 +167,20 @@ def _cameras(
         running.modelled = {n: line[0] + n * line[1] for n in CAMERAS if n not in running.cost}
 
 
-def floor_cpu(clip: Path, skip: str = "default") -> Run:
-    """FFmpeg decoding a recording on one thread; ``result`` is the recording's length in seconds.
+def floor_cpu(clip: Path, skip: str = "default", seconds: float = 30.0) -> Run:
+    """FFmpeg decoding at least ``seconds`` of a recording on one thread; ``result``: seconds it decoded.
+
+    Long enough that what FFmpeg takes to start, which a camera pays once, does not count.
 
     Raises ``BackendUnavailableError`` when there is no ffmpeg.
     """
     program = shutil.which("ffmpeg")
     if program is None:
         raise BackendUnavailableError("ffmpeg is not installed: apt install ffmpeg.")
-    command = [program, "-nostdin", "-v", "error", "-threads", "1", "-skip_frame", skip, "-i", str(clip)]
+    length = _length(clip)
+    again = math.ceil(seconds / length) - 1
+    command = [program, "-nostdin", "-v", "error", "-threads", "1", "-skip_frame", skip]
+    command += ["-stream_loop", str(again), "-i", str(clip)]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(  # noqa: S603 - ffmpeg found on this machine
         [*command, "-map", "0:v:0", "-f", "null", "-"], capture_output=True, check=False
@@ -175,7 +189,7 @@ def floor_cpu(clip: Path, skip: str = "default") -> Run:
         raise HomefaceError(f"ffmpeg could not decode {clip}: {done.stderr.decode(errors='replace')[-300:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(time.perf_counter() - begun, cpu, _length(clip))
+    return Run(time.perf_counter() - begun, cpu, length * (again + 1))
 
 
 def _length(clip: Path) -> float:
