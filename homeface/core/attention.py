@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from homeface.core.association import size
 from homeface.core.motion import Motion
-from homeface.core.regions import Cells, cover, grown, holds, merged, overlaps, parts_of
+from homeface.core.regions import Cells, cover, grown, holds, parts_of, regions_of, union
 from homeface.core.track import Track
 from homeface.core.types import Box, Grey, Identified, Undecided
 
@@ -31,9 +31,10 @@ _MIN_PATCH_PIXELS = 6
 class AttentionSettings:
     """Limits of looking away.
 
-    Longest time without a look at everything: ``full_active_seconds`` while something moves or somebody is
-    there, ``full_quiet_seconds`` otherwise. ``stride_seconds``: longest time between looks at a settled face.
-    ``linger_seconds``: what moved is looked at for so long, people stand still to be seen.
+    Longest time without a look at everything: ``full_active_seconds`` while something is there that was
+    not, or somebody is followed, ``full_quiet_seconds`` otherwise. ``stride_seconds``: longest time between
+    looks at a settled face. ``linger_seconds``: what moved is looked at for so long, people stand still to be
+    seen.
 
     Settled: decided, with a lead of ``clear_margin`` over the next person, and slower than ``max_speed``
     face sizes a second. Its place is as it was when its grey levels differ by ``calm_levels`` or less (mean).
@@ -46,25 +47,26 @@ class AttentionSettings:
     full_active_seconds: float = 2.0
     full_quiet_seconds: float = 5.0
     stride_seconds: float = 0.6
-    linger_seconds: float = 3.0
+    linger_seconds: float = 1.5
     clear_margin: float = 0.12
     max_speed: float = 0.6
     calm_levels: float = 6.0
     cell_margin: float = 0.5
     face_margin: float = 0.75
     max_regions: int = 4
-    full_share: float = 0.5
+    full_share: float = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where to look in one frame. ``full``: everywhere; else in ``regions``, which do not overlap (pixels of
-    the frame); none: nowhere. ``calm``: visit ids of settled faces whose place is as it was when it was
-    looked at last."""
+    """Where to look in one frame. ``full``: everywhere; else in ``regions`` (pixels of the frame); none:
+    nowhere. ``calm``: visit ids of settled faces whose place is as it was when it was
+    looked at last; ``around``: of those around whom all that moves is looked at."""
 
     full: bool
     regions: tuple[Box, ...] = ()
     calm: frozenset[str] = frozenset()
+    around: frozenset[str] = frozenset()
 
     @property
     def nothing(self) -> bool:
@@ -78,10 +80,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """When a face was found last, and the grey picture of then."""
+    """The grey picture when a face was found last, and when all that moves around it was looked at."""
 
-    at: float
     grey: Grey
+    around_at: float
 
 
 @dataclass(slots=True)
@@ -97,45 +99,49 @@ class Attention:
         """Where to look in a frame of ``shape`` (height, width), given all tracks that live."""
         calm = frozenset(track.visit_id for track in tracks if self._is_calm(track, motion.grey, shape))
         was_quiet = not tracks and not self._lately(now).any()
-        moved_at = self._remember(motion, now)
+        self._remember(motion, tracks, now, shape)
         lately = self._lately(now)
-        if motion.everything or self._full_is_due(now, active=bool(tracks) or bool(lately.any())):
+        active = motion.foreign or bool(tracks) or bool(lately.any())
+        if motion.everything or self._full_is_due(now, active) or (was_quiet and motion.moved):
             return Plan(True, calm=calm)
-        if was_quiet and motion.moved:
-            return Plan(True, calm=calm)
-        left = [track for track in tracks if not self._may_wait(track, track.visit_id in calm, now)]
-        cells = self._unexplained(lately, moved_at == now, tracks, left, shape)
-        regions = self._regions(cells, left, tracks, now, shape)
+        around = [track for track in tracks if not self._is_known(track, now)]
+        due = [track for track in tracks if track in around or track.visit_id not in calm]
+        known = [track for track in tracks if track not in around]
+        cells = lately | self._unexplained(motion.cells, known, now, shape)
+        regions = self._regions(cells, due, tracks, now, shape)
         if sum(region.area for region in regions) > self.settings.full_share * shape[0] * shape[1]:
             return Plan(True, calm=calm)
-        return Plan(False, regions, calm)
+        return Plan(False, regions, calm, frozenset(track.visit_id for track in around))
 
     def note(self, plan: Plan, motion: Motion, tracks: Iterable[Track], now: float) -> None:
         """``plan`` was carried out; ``tracks``: all that live after it."""
         if plan.full:
             self._full_at = now
-        living = {track.visit_id: track for track in tracks}
-        self._seen = {name: seen for name, seen in self._seen.items() if name in living}
-        for name, track in living.items():
+        before, self._seen = self._seen, {}
+        for track in tracks:
+            seen = before.get(track.visit_id)
             if track.last_seen == now:
-                self._seen[name] = _Seen(now, motion.grey)
+                all_around = seen is None or plan.full or track.visit_id in plan.around
+                seen = _Seen(motion.grey, now if seen is None or all_around else seen.around_at)
+            if seen is not None:
+                self._seen[track.visit_id] = seen
 
     def forget(self) -> None:
         """Nothing is known of what is there: look at everything next."""
         self._full_at, self._moved_at, self._seen = -math.inf, None, {}
 
-    def _full_is_due(self, now: float, *, active: bool) -> bool:
+    def _full_is_due(self, now: float, active: bool) -> bool:
         settings = self.settings
         longest = settings.full_active_seconds if active else settings.full_quiet_seconds
         return not 0 <= now - self._full_at < longest
 
-    def _remember(self, motion: Motion, now: float) -> NDArray[np.float64]:
-        """When each cell moved last."""
+    def _remember(self, motion: Motion, tracks: Sequence[Track], now: float, shape: tuple[int, int]) -> None:
+        """When each cell moved last for which no face accounts."""
         if self._moved_at is None or self._moved_at.shape != motion.cells.shape:
             self._moved_at = np.full(motion.cells.shape, -np.inf)
         if not motion.everything:
-            self._moved_at[motion.cells] = now
-        return self._moved_at
+            seen = [track for track in tracks if not track.misses]
+            self._moved_at[self._unexplained(motion.cells, seen, now, shape)] = now
 
     def _lately(self, now: float) -> Cells:
         """Cells that moved a short while ago."""
@@ -144,54 +150,45 @@ class Attention:
         return np.abs(now - self._moved_at) <= self.settings.linger_seconds
 
     def _is_calm(self, track: Track, grey: Grey, shape: tuple[int, int]) -> bool:
+        """Nothing new can be seen of a track's face."""
         seen = self._seen.get(track.visit_id)
         return (
             seen is not None
-            and seen.at == track.last_seen
             and settled(track, self.settings)
             and _difference(seen.grey, grey, track.box, shape) <= self.settings.calm_levels
         )
 
-    def _may_wait(self, track: Track, calm: bool, now: float) -> bool:
-        return calm and 0 <= now - track.last_seen < self.settings.stride_seconds
+    def _is_known(self, track: Track, now: float) -> bool:
+        """What moves around a face is its person, as was seen a short while ago."""
+        seen = self._seen.get(track.visit_id)
+        return (
+            seen is not None and not track.misses and 0 <= now - seen.around_at < self.settings.stride_seconds
+        )
 
     def _unexplained(
-        self,
-        lately: Cells,
-        moving: Cells,
-        tracks: Sequence[Track],
-        left: Sequence[Track],
-        shape: tuple[int, int],
+        self, cells: Cells, tracks: Sequence[Track], now: float, shape: tuple[int, int]
     ) -> Cells:
-        """Cells to look at: all that moves but around faces that may wait, and what moved lately where no
-        face is known."""
-        cells = lately.copy()
+        """The cells without those that the people of these tracks account for."""
+        left = cells.copy()
         for track in tracks:
-            if not track.misses:
-                cover(_body(track.box, shape), cells, shape)
-        cells |= moving
-        for track in tracks:
-            if track not in left:
-                cover(_body(track.box, shape), cells, shape)
-        return cells
+            cover(_body(union(track.box, track.expected(now)), shape), left, shape)
+        return left
 
     def _regions(
-        self, cells: Cells, left: Sequence[Track], tracks: Sequence[Track], now: float, shape: tuple[int, int]
+        self, cells: Cells, due: Sequence[Track], tracks: Sequence[Track], now: float, shape: tuple[int, int]
     ) -> tuple[Box, ...]:
         """The rectangles to look at; none cuts through a face that is known."""
         margin = self.settings.cell_margin * shape[1] / max(1, cells.shape[1])
         boxes = [grown(part, margin, shape) for part in parts_of(cells, shape)]
-        boxes += [self._around(track, now, shape) for track in left]
+        boxes += [self._around(track, now, shape) for track in due]
         known = [self._around(track, now, shape) for track in tracks]
-        regions = merged(boxes, self.settings.max_regions)
-        while cut := [k for k in known if any(overlaps(k, r) and not holds(r, k) for r in regions)]:
-            regions = merged([*regions, *cut], self.settings.max_regions)
-        return tuple(region for region in regions if region.area > 0)
+        return regions_of(boxes, known, shape, self.settings.max_regions)
 
     def _around(self, track: Track, now: float, shape: tuple[int, int]) -> Box:
         """Where the face of a track will be found, with a margin."""
         expected = track.expected(now)
-        return grown(expected, self.settings.face_margin * size(expected), shape)
+        way = math.dist(expected.centre, track.box.centre)
+        return grown(expected, self.settings.face_margin * size(expected) + way / 2, shape)
 
 
 def settled(track: Track, settings: AttentionSettings) -> bool:
@@ -202,8 +199,12 @@ def settled(track: Track, settings: AttentionSettings) -> bool:
         case Identified(margin=margin) if margin < settings.clear_margin:
             return False
     doubted = track.contested or track.unsure or track.doubted_since is not None
-    speed = math.hypot(*track.velocity) / size(track.box)
-    return track.confirmed and not track.misses and not doubted and speed <= settings.max_speed
+    return track.confirmed and not track.misses and not doubted and _speed(track) <= settings.max_speed
+
+
+def _speed(track: Track) -> float:
+    """In face sizes a second."""
+    return math.hypot(*track.velocity) / size(track.box)
 
 
 def _body(face: Box, shape: tuple[int, int]) -> Box:

@@ -48,11 +48,13 @@ class MotionSettings:
 class Motion:
     """What a grey picture says about its frame. ``everything``: the pictures before tell nothing about it
     (the first one, a light, another size, a clock set back). ``cells``: where something moved, or came or
-    went, since the picture before. ``grey``: the picture itself."""
+    went, since the picture before. ``grey``: the picture itself. ``foreign``: something is there that was not
+    (for as long as the background remembers)."""
 
     everything: bool
     cells: Cells
     grey: Grey
+    foreign: bool = True
 
     @property
     def moved(self) -> bool:
@@ -100,7 +102,7 @@ class MotionGate:
         )
         difference *= np.where(changed, slow, fast)
         background += difference
-        return Motion(False, moving | came_or_went, grey)
+        return Motion(False, moving | came_or_went, grey, bool(foreign.any()))
 
     def _afresh(self, picture: NDArray[np.float32], grey: Grey) -> Motion:
         self._background = picture.copy()

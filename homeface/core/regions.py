@@ -17,6 +17,11 @@ from homeface.core.types import Box
 Cells: TypeAlias = NDArray[np.bool_]
 """(rows, columns): True where something is."""
 
+_SQUARES = (0.25, 0.375, 0.5, 0.75)
+"""Sides of regions in heights of the frame."""
+_COLUMNS = (0.25, 0.375, 0.5, 0.75)
+"""Widths of regions that are as high as the frame, in its widths."""
+
 
 def parts_of(cells: Cells, shape: tuple[int, int]) -> tuple[Box, ...]:
     """Connected cells (also over corners) as boxes in pixels of a frame of ``shape`` (height, width)."""
@@ -71,6 +76,50 @@ def overlaps(a: Box, b: Box) -> bool:
 def holds(outer: Box, inner: Box) -> bool:
     """True when ``inner`` lies inside ``outer``."""
     return outer.x1 <= inner.x1 and outer.y1 <= inner.y1 and inner.x2 <= outer.x2 and inner.y2 <= outer.y2
+
+
+def fitted(box: Box, shape: tuple[int, int]) -> Box:
+    """The smallest region of a known size that holds the box, inside a frame of ``shape`` (height, width).
+
+    The sizes are squares and columns as high as the frame: networks are compiled for each size of picture,
+    so there should be few.
+    """
+    height, width = float(shape[0]), float(shape[1])
+    squares = [(side * height, min(width, side * height)) for side in _SQUARES]
+    columns = [(height, share * width) for share in _COLUMNS]
+    fit = [
+        (h, w) for h, w in (*squares, *columns) if _fits(box.height, h, height) and _fits(box.width, w, width)
+    ]
+    h, w = min(fit, key=lambda size: size[0] * size[1], default=(height, width))
+    (x, y) = box.centre
+    left, top = min(max(0.0, x - w / 2), width - w), min(max(0.0, y - h / 2), height - h)
+    left, top = float(int(left)), float(int(top))
+    return Box(left, top, left + w, top + h)
+
+
+def _fits(length: float, size: float, whole: float) -> bool:
+    """With a pixel to spare on either side, as regions begin at whole pixels."""
+    return size >= whole or length <= size - 2
+
+
+def regions_of(
+    boxes: Iterable[Box], known: Sequence[Box], shape: tuple[int, int], most: int
+) -> tuple[Box, ...]:
+    """At most ``most`` regions of known sizes that hold all ``boxes`` and cut none of the ``known``."""
+    wanted = merged(boxes, most)
+    regions: list[Box] = []
+    for _ in range(len(known) + 1):  # each time at least one more of the known is inside
+        regions = [fitted(box, shape) for box in wanted]
+        cut = [
+            box
+            for box in known
+            if any(overlaps(box, region) for region in regions)
+            and not any(holds(region, box) for region in regions)
+        ]
+        if not cut:
+            break
+        wanted = merged([*wanted, *cut], most)
+    return tuple(dict.fromkeys(regions))
 
 
 def merged(boxes: Iterable[Box], most: int) -> list[Box]:
