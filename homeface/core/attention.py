@@ -9,7 +9,7 @@ whoever takes another's place changes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,7 +34,7 @@ class AttentionSettings:
     Longest time without a look at everything: ``full_active_seconds`` while something is there that was
     not, or somebody is followed, ``full_quiet_seconds`` otherwise. ``stride_seconds``: longest time between
     looks at a settled face. ``linger_seconds``: what moved is looked at for so long, people stand still to be
-    seen.
+    seen. ``rest_seconds``: without anything for so long, the room is at rest.
 
     Settled: decided, with a lead of ``clear_margin`` over the next person, and slower than ``max_speed``
     face sizes a second. Its place is as it was when its grey levels differ by ``calm_levels`` or less (mean).
@@ -48,6 +48,7 @@ class AttentionSettings:
     full_quiet_seconds: float = 5.0
     stride_seconds: float = 0.6
     linger_seconds: float = 1.5
+    rest_seconds: float = 10.0
     clear_margin: float = 0.12
     max_speed: float = 0.6
     calm_levels: float = 6.0
@@ -93,6 +94,8 @@ class Attention:
     settings: AttentionSettings = field(default_factory=AttentionSettings)
     _full_at: float = -math.inf
     _moved_at: NDArray[np.float64] | None = None
+    _stirred_at: float = math.inf
+    _resting: bool = False
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def plan(self, motion: Motion, tracks: Sequence[Track], now: float, shape: tuple[int, int]) -> Plan:
@@ -113,10 +116,18 @@ class Attention:
             return Plan(True, calm=calm)
         return Plan(False, regions, calm, frozenset(track.visit_id for track in around))
 
-    def note(self, plan: Plan, motion: Motion, tracks: Iterable[Track], now: float) -> None:
+    @property
+    def resting(self) -> bool:
+        """Nothing has moved, and nobody was followed, for a while: fewer pictures would do."""
+        return self._resting
+
+    def note(self, plan: Plan, motion: Motion, tracks: Sequence[Track], now: float) -> None:
         """``plan`` was carried out; ``tracks``: all that live after it."""
         if plan.full:
             self._full_at = now
+        if motion.moved or tracks or not self._stirred_at <= now:
+            self._stirred_at = now
+        self._resting = now - self._stirred_at >= self.settings.rest_seconds
         before, self._seen = self._seen, {}
         for track in tracks:
             seen = before.get(track.visit_id)
@@ -129,6 +140,7 @@ class Attention:
     def forget(self) -> None:
         """Nothing is known of what is there: look at everything next."""
         self._full_at, self._moved_at, self._seen = -math.inf, None, {}
+        self._stirred_at, self._resting = math.inf, False
 
     def _full_is_due(self, now: float, active: bool) -> bool:
         settings = self.settings

@@ -67,7 +67,8 @@ class TrackerSettings:
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One person on one camera from first to last sight. ``evidence`` and ``decision`` are the pipeline's.
+    """One person on one camera from first to last sight. ``evidence`` and ``decision`` are the pipeline's,
+    ``decided_by`` is what the decision was made from.
 
     ``velocity`` is in pixels per second of the box centre; ``misses`` counts looks since the last face (0:
     found by the newest look at its place); ``last_seen`` is when a face was last seen, ``watched_at`` until
@@ -88,6 +89,7 @@ class Track:
     velocity: tuple[float, float] = (0.0, 0.0)
     evidence: Evidence = field(default_factory=Evidence)
     decision: Decision = field(default_factory=Undecided)
+    decided_by: tuple[object, ...] = ()
     hits: int = 1
     misses: int = 0
     confirmed: bool = False

@@ -90,7 +90,7 @@ class Pipeline:
         living = await self._embed(update.tracks, now)
         self.attention.note(plan, motion, self.tracker.living, now)
         for track in living:
-            track.decision = decide(track.evidence, self.recognition.gallery, self.recognition.policy)
+            self._decide(track)
         return [self.tracker.sighting(track) for track in living] + self._conclude(update.ended)
 
     def flush(self) -> list[Sighting]:
@@ -101,6 +101,15 @@ class Pipeline:
     def learn(self, recognition: Recognition) -> None:
         """Use another gallery or policy from now on; living tracks are decided anew with the next frame."""
         self.recognition = recognition
+
+    def _decide(self, track: Track) -> None:
+        """Anew only when there is something new to decide from."""
+        grounds = (track.evidence, self.recognition)
+        if len(track.decided_by) != 2 or any(
+            a is not b for a, b in zip(grounds, track.decided_by, strict=True)
+        ):
+            track.decision = decide(track.evidence, self.recognition.gallery, self.recognition.policy)
+            track.decided_by = grounds
 
     async def _look(self, picture: Picture, plan: Plan) -> list[Face]:
         """The faces where the plan says."""

@@ -53,6 +53,7 @@ class CameraWatch:
         await self._hub.set_camera(self.name, self.room, False)
         if self.paused:
             await self._hub.set_paused(self.name, self.room, True)
+        self._camera.set_attention(not self.paused)
         self._camera.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -68,11 +69,13 @@ class CameraWatch:
         _LOG.info("Camera %s: recognition switched %s.", self.name, "off" if paused else "on")
         if paused:
             self._resumed.clear()
+            self._camera.set_attention(False)
             await self._hub.set_paused(self.name, self.room, True)  # at once, even while the device hangs
             async with self._walking:
                 self.pipeline.flush()
         else:
             self._resumed_at = self._clock()
+            self._camera.set_attention(True)
             await self._hub.set_paused(self.name, self.room, False)
             await asyncio.to_thread(self._camera.take)  # what waited was seen while nobody should look
             self._resumed.set()
@@ -96,6 +99,7 @@ class CameraWatch:
                 sightings = await self.pipeline.process(frame)
                 if not self._resumed.is_set():
                     continue
+                self._camera.set_attention(not self.pipeline.attention.resting)
             await self._hub.observe(sightings)
 
     def _on_status(self, status: CameraStatus) -> None:
