@@ -147,9 +147,8 @@ def calibrate(folder: Path, out: Path | None, everybody: bool, set_name: str | N
     finds it in the folder that `models_dir` names. A few hundred people with three pictures or more are
     needed.
     """
-    from homeface.core.calibration import calibration_file
+    from homeface.core.calibration import calibration_as_json, calibration_file
     from homeface.lab.evaluation.calibrating import CalibrateRequest, evaluate_calibrate
-    from homeface.lab.evaluation.figures import as_json
 
     request = CalibrateRequest(
         folder=folder,
@@ -160,7 +159,7 @@ def calibrate(folder: Path, out: Path | None, everybody: bool, set_name: str | N
         set_name=set_name or folder.resolve().name,
     )
     for calibration, twins in evaluate_calibrate(request, work_of(options)):
-        text = json.dumps(as_json(calibration), indent=2) + "\n"
+        text = json.dumps(calibration_as_json(calibration), indent=2) + "\n"
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             path = out / calibration_file(calibration.model_id)

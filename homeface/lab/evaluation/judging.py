@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration, policy_for
 from homeface.core.gallery import Gallery
-from homeface.core.identification import Evidence, Policy, conclude, decide, identify_one
+from homeface.core.identification import Evidence, Policy, comparable, conclude, decide, identify_one
 from homeface.core.types import Decision, Embedding, Identified, Quality
 
 LADDER = tuple(float(f"{10 ** (-step / 8):.4g}") for step in range(8, 49))
@@ -55,7 +55,7 @@ class Judge:
         least = min(
             needed_at_least(loosest, int(count)) for count in np.unique(gallery.template_counts).tolist()
         )
-        return np.asarray(gallery.score_matrix(vectors).max(axis=1) < least - SLACK)
+        return np.asarray(comparable(gallery, loosest, vectors).max(axis=1) < least - SLACK)
 
     def picture(self, face: Embedding, quality: Quality, gallery: Gallery, right: str | None) -> Verdict:
         """One picture. ``right`` is the subject it shows, None for a stranger."""
@@ -120,4 +120,5 @@ class Judge:
 
 def needed_at_least(policy: Policy, templates: int) -> float:
     """What a mean face must score at the very least to be named as a subject with so many templates."""
-    return policy.threshold + policy.extra_for(templates)
+    bases = [policy.threshold] + ([] if policy.single_threshold is None else [policy.single_threshold])
+    return min(bases) + policy.extra_for(templates)

@@ -11,10 +11,10 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
-from homeface.core.gallery import Gallery, Subject, Template
+from homeface.core.gallery import Gallery
 from homeface.core.types import Embedding
 from homeface.lab.evaluation.judging import Judge, Verdict
-from homeface.lab.evaluation.street import Protocol, Setting, Street, cut, padded
+from homeface.lab.evaluation.street import Protocol, Setting, Street, cut, gallery_of, padded
 from homeface.lab.evaluation.trials import NEVER, Trials, joined
 from homeface.lab.peers.rules import FACE_RECOGNITION, Enrolled, Rule, rules_for, utter
 
@@ -148,18 +148,7 @@ class Simulation:
                 for p in members
             ]
         )
-        templates = [
-            Template(
-                f"{row:09d}",
-                _subject(faces.person[row]),
-                faces.vectors[row],
-                faces.model_id,
-                infrared=faces.qualities[row].infrared,
-                quality=faces.qualities[row].score,
-            )
-            for row in rows.tolist()
-        ]
-        gallery = Gallery([Subject(_subject(p), faces.names[p]) for p in members], templates, faces.model_id)
+        gallery = gallery_of(faces, rows)
         doubtful = any(int(faces.picture[row]) in self.setting.doubtful_pictures for row in rows)
         return _Family(number, members.astype(np.int64), gallery, rows, doubtful)
 
@@ -296,10 +285,6 @@ class Simulation:
         self.peers[rule.key][kind].add(
             family.number, batch, said.right, said.wrong, people[said.wrong_column].astype(np.int64)
         )
-
-
-def _subject(person: int) -> str:
-    return f"{person:06d}"
 
 
 def simulate(

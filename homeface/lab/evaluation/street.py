@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration
+from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.identification import Evidence
 from homeface.core.types import Embedding
 from homeface.errors import ImageError
@@ -32,26 +33,35 @@ class Protocol:
     seed: int = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Setting:
-    """What a run works on.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Scene:
+    """Who takes part, and how they are seen.
 
-    ``inside`` marks the faces of the people who take part; ``view``: how members and strangers are seen
+    ``inside`` marks the faces of the people who take part; ``view``: how members and strangers are met
     (None: in every way there is; enrolment is from clean pictures); ``met``: only these faces of it;
-    ``poor_too``: faces that are refused as too poor are met as well; ``peers``: ask their rules too;
-    ``dlib`` (pictures, 128) descriptors, NaN where there are none and infinite where dlib found nobody;
-    ``doubtful_pictures`` and ``doubtful_pairs`` (of people) may be labelled wrongly: searches that touch
-    them are marked.
+    ``poor_too``: faces that are refused as too poor are met as well.
     """
 
     faces: FaceSet
     inside: NDArray[np.bool_]
-    calibration: Calibration
-    ladder: tuple[float, ...]
-    asked: tuple[float, ...] = ()
     view: str | None = "clean"
     met: NDArray[np.bool_] | None = None
     poor_too: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Setting(Scene):
+    """A scene and who judges it.
+
+    ``ladder``: rates along which the core is asked; ``asked``: those of them whose time to a name is told;
+    ``peers``: ask their rules too; ``dlib`` (pictures, 128) descriptors, NaN where there are none and
+    infinite where dlib found nobody; ``doubtful_pictures`` and ``doubtful_pairs`` (of people) may be labelled
+    wrongly: searches that touch them are marked.
+    """
+
+    calibration: Calibration
+    ladder: tuple[float, ...]
+    asked: tuple[float, ...] = ()
     peers: bool = False
     dlib: NDArray[np.float32] | None = None
     doubtful_pictures: frozenset[int] = frozenset()
@@ -61,19 +71,19 @@ class Setting:
 class Street:
     """The people of a run: who can be enrolled, whom strangers' visits show."""
 
-    def __init__(self, setting: Setting, protocol: Protocol) -> None:
+    def __init__(self, scene: Scene, protocol: Protocol) -> None:
         """Raises ImageError with a sentence when the folder cannot fill a household."""
-        faces = setting.faces
-        self.setting, self.protocol = setting, protocol
+        faces = scene.faces
+        self.scene, self.protocol = scene, protocol
         self.generator = np.random.default_rng(protocol.seed)
         fine = usable(faces)
-        seen = setting.inside.copy() if setting.poor_too else fine & setting.inside
-        if setting.met is not None:
-            seen &= setting.met
-        if setting.view is not None:
-            seen &= faces.of_view(setting.view)
+        seen = scene.inside.copy() if scene.poor_too else fine & scene.inside
+        if scene.met is not None:
+            seen &= scene.met
+        if scene.view is not None:
+            seen &= faces.of_view(scene.view)
         self.probes = np.flatnonzero(seen)
-        good = np.flatnonzero(enrollable(faces) & setting.inside)
+        good = np.flatnonzero(enrollable(faces) & scene.inside)
         self.enrolment = _by_person(faces.person, good)
         self.met = _by_person(faces.person, self.probes)
         self.rich, self.looks = self._who_can_be_enrolled()
@@ -86,7 +96,7 @@ class Street:
     def _who_can_be_enrolled(self) -> tuple[list[int], int]:
         """People with photos to enrol and pictures left, and how many looks a visit of theirs can have."""
         protocol = self.protocol
-        picture = self.setting.faces.picture
+        picture = self.scene.faces.picture
         left = {}
         for person, rows in self.enrolment.items():
             if len(rows) >= protocol.photos and person in self.met:
@@ -129,7 +139,7 @@ class Street:
 
     def _prefix_means(self, visits: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
         """(sum of looks, D) mean faces after each look of each visit, and the first row of each visit."""
-        vectors = self.setting.faces.vectors
+        vectors = self.scene.faces.vectors
         means, lengths = [], (visits >= 0).sum(axis=1)
         for visit, length in zip(visits, lengths.tolist(), strict=True):
             look = visit[:length]
@@ -142,7 +152,7 @@ class Street:
         """The evidence after each look; that of a stranger's visit in the pool is made once."""
         if number >= 0 and number in self._evidence:
             return self._evidence[number]
-        faces = self.setting.faces
+        faces = self.scene.faces
         evidence = Evidence()
         steps = []
         for position, row in enumerate(look[look >= 0].tolist()):
@@ -180,3 +190,25 @@ def padded(rows: Sequence[NDArray[np.int64]], looks: int) -> NDArray[np.int64]:
     for number, visit in enumerate(rows):
         matrix[number, : len(visit)] = visit
     return matrix
+
+
+def subject_of(person: int) -> str:
+    """The subject id of a person's number."""
+    return f"{person:06d}"
+
+
+def gallery_of(faces: FaceSet, rows: NDArray[np.int64]) -> Gallery:
+    """These faces as the templates of their people."""
+    templates = [
+        Template(
+            f"{row:09d}",
+            subject_of(int(faces.person[row])),
+            faces.vectors[row],
+            faces.model_id,
+            infrared=faces.qualities[row].infrared,
+            quality=faces.qualities[row].score,
+        )
+        for row in rows.tolist()
+    ]
+    people = np.unique(faces.person[rows]).tolist()
+    return Gallery([Subject(subject_of(p), faces.names[p]) for p in people], templates, faces.model_id)
