@@ -77,7 +77,7 @@ class CameraWatch:
             self._resumed_at = self._clock()
             self._camera.set_attention(True)
             await self._hub.set_paused(self.name, self.room, False)
-            await asyncio.to_thread(self._camera.take)  # what waited was seen while nobody should look
+            self._camera.take()  # what waited was seen while nobody should look
             self._resumed.set()
 
     async def learn(self, recognition: Recognition) -> None:
@@ -93,7 +93,7 @@ class CameraWatch:
             async with self.pipeline.engine.turn(), self._walking:
                 if self.paused:  # while we waited for the frame or for the turn
                     continue
-                frame = await asyncio.to_thread(self._camera.take)
+                frame = self._camera.take()
                 if frame is None or frame.captured_at < self._resumed_at:
                     continue  # taken before the switch was turned, and only now delivered
                 sightings = await self.pipeline.process(frame)

@@ -143,6 +143,15 @@ async def test_hardware_that_is_not_there_falls_back_with_one_warning(
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize(("decoder", "told"), [("auto", False), ("nonsense:0", True)])
+def test_pictures_come_whatever_decodes(
+    live: RtspServer, decoder: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``auto`` takes what there is and complains of nothing."""
+    assert probe(CameraSettings("porch", url=live.url("/live"), decoder=decoder)).codec == "h264"
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * told
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 async def test_a_frozen_server_is_seen_and_forgiven(
