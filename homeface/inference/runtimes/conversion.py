@@ -140,7 +140,11 @@ def _convert_torch(network: TorchNetwork, what: str) -> Any:
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # that tracing is to be replaced one day
-            decoder = TorchScriptPythonDecoder(network.make().eval(), example_input=network.examples())
+            decoder = TorchScriptPythonDecoder(
+                network.make().eval(),
+                example_input=network.examples(),
+                trace_kwargs={"check_trace": False},  # tracing twice takes as long again
+            )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))
     except RuntimeError as error:
