@@ -178,15 +178,14 @@ def _gated(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> 
             return theirs.run("detect", file=str(material.walked), frames=[next(turn) % count])
 
         pairs = in_turns(walk, look, setting.seconds, least=2 if setting.quick else 3)
-        what = (
-            f"all but decoding and embedding, for each of {told['frames']:.0f} frames due for analysis "
-            f"({told['frames_with_tracks'] / max(1, told['frames']):.0%} of them with somebody tracked, "
-            f"{told['looks']:.0f} looks) / MTCNN on frames of that recording"
-        )
         setting.tell("detect_in_daemon: what gating loses, beside a detector that sees every frame")
         clip, most = str(material.people), 40 if setting.quick else None
         lost = pipeline.run("gating", clip=clip, most_frames=most).result
         ratios.gating = lost
+        what = (
+            f"all but decoding, colour and embedding, each of {told['frames']:.0f} frames due for analysis "
+            f"({lost['frames_with_faces']:.0%} with faces, {told['looks']:.0f} looks) / MTCNN on such frames"
+        )
         recall = {"ours": round(lost["recall_held"], 4), "ours_found": round(lost["recall_found"], 4)}
         return Ratio(PEERS[FACENET], pairs, what, recall | {"theirs": None})
 

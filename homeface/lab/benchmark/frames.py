@@ -206,7 +206,7 @@ def _crops(portraits: Sequence[drawing.Portrait]) -> list[NDArray[np.uint8]]:
 
 def _recordings(wish: Wish, portraits: Sequence[drawing.Portrait], folder: Path, material: Material) -> None:
     """The recording with people and the empty one."""
-    seconds = 6.0 if wish.quick else 20.0
+    seconds = 6.0 if wish.quick else 30.0
     material.empty = drawing.write_clip(folder / "empty.mp4", portraits, min(seconds, 10.0), ())
     own = next((path for path in _files(wish.frames) if path.suffix.lower() in CLIPS), None)
     if own is not None:

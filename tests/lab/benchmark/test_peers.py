@@ -1,0 +1,79 @@
+"""Peers that are not there are told, and one that is there is measured in its own process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from homeface.errors import BackendUnavailableError, HomefaceError
+from homeface.lab.benchmark.comparison import Ratios
+from homeface.lab.benchmark.process import Worker, cpu_seconds, memory_mib
+from homeface.lab.benchmark.setting import DLIB, Crew, Setting
+from homeface.lab.peers import dlib as peer_dlib
+from tests.support.data import requires_data, weights_dir
+
+
+def _setting(folders: tuple[Path, ...] = ()) -> Setting:
+    return Setting(
+        detector="yunet_n", embedder="mobilefacenet", device="cpu", folders=folders, seconds=0.05, quick=True
+    )
+
+
+def test_without_dlib_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    with pytest.raises(BackendUnavailableError, match="uv sync --group peers"):
+        peer_dlib.DlibFaces()
+
+
+def test_without_its_model_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_dlib.importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(BackendUnavailableError, match="face-recognition-models"):
+        peer_dlib.model_folder()
+
+
+def test_a_missing_peer_leaves_its_row_with_the_reason() -> None:
+    ratios = Ratios()
+
+    def fail() -> None:
+        raise BackendUnavailableError("X is not installed.")
+
+    ratios.take("detect_1080p", "X", fail)  # type: ignore[arg-type]
+    row = ratios.as_json()["detect_1080p"]
+    assert row == {"ratio": None, "pairs": [], "peer": "X", "recall": {}, "missing": "X is not installed."}
+
+
+def test_a_peer_that_cannot_start_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    def refuse(subject: str, _options: object) -> Worker:
+        tries.append(subject)
+        raise BackendUnavailableError("not here")
+
+    monkeypatch.setattr("homeface.lab.benchmark.setting.Worker", refuse)
+    with Crew(_setting(), tmp_path / "crops.npy") as crew:
+        for _ in range(2):
+            with pytest.raises(BackendUnavailableError, match="not here"):
+                crew.peer(DLIB)
+    assert tries == [DLIB]
+
+
+def test_a_process_tells_its_time_and_memory() -> None:
+    assert cpu_seconds(os.getpid()) > 0
+    assert memory_mib(os.getpid(), "VmHWM") >= memory_mib(os.getpid()) * 0.5 > 0
+    assert memory_mib(2**22 + 1) == 0
+
+
+@requires_data
+def test_an_embedder_in_a_process_of_its_own(tmp_path: Path) -> None:
+    np.save(tmp_path / "crops.npy", np.zeros((8, 160, 160, 3), np.uint8))
+    with Crew(_setting((weights_dir(),)), tmp_path / "crops.npy") as crew:
+        worker = crew.own("embedder", embedder="mobilefacenet")
+        run = worker.run("embed", count=2)
+        assert run.result == 2
+        assert run.wall_s > 0
+        assert worker.peak_memory_mib > 20
+        with pytest.raises(HomefaceError, match="There is no"):
+            crew.own("embedder", embedder="nobody")
