@@ -24,6 +24,8 @@ from homeface.lab.benchmark.setting import Setting
 CAMERAS = (1, 2, 4, 8, 16)
 FLOOR = "ffmpeg -f null"
 _SETTLE_SECONDS = 3.0
+_REST_SECONDS = 13.0
+"""After so long without motion cameras decode less where their streams allow it (``core.attention``)."""
 FULL_BOX = 0.85
 """Share of the cores from which on frames are late: more cameras are not run but computed."""
 
@@ -122,7 +124,7 @@ def _empty_room(
     try:
         with Daemon(folder / "empty", [material.empty], setting, port) as daemon:
             running.note_start(daemon)
-            time.sleep(_SETTLE_SECONDS)
+            time.sleep(_SETTLE_SECONDS if setting.quick else _REST_SECONDS)
             for _ in range(1 if setting.quick else 3):
                 spent = daemon.spend(seconds)
                 floor = floor_cpu(material.empty)
