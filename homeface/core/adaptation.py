@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from homeface.core.gallery import Gallery
-from homeface.core.identification import Evidence, Look, Policy, conclude
+from homeface.core.identification import Evidence, Look, Policy, comparable, conclude
 from homeface.core.types import Decision, Embedding, Identified, Lesson, Quality
 
 STRICTER = 100.0
@@ -62,7 +62,7 @@ def lesson_of(
     photos, subject_id = teaching.photos, decision.subject_id
     column = photos.candidate_ids.index(subject_id)
     vectors = np.stack([look.vector for look in evidence.looks])
-    scores = photos.score_matrix(vectors)
+    scores = comparable(photos, teaching.policy, vectors)
     others = np.delete(scores, column, axis=1).max(axis=1, initial=0.0)
     if float((scores[:, column] - others).min()) < LEAST_LEAD:
         return None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration, threshold_for
 from homeface.core.gallery import Gallery, Template
-from homeface.core.identification import Policy
+from homeface.core.identification import Policy, comparable, margin_between, subject_extras
 from homeface.core.metrics import wss
 from homeface.core.templates import (
     Kind,
@@ -26,7 +26,6 @@ from homeface.core.templates import (
     copies,
     fits,
     kind_of,
-    left_out_score,
     odd_ones,
     outliers,
 )
@@ -125,7 +124,7 @@ def examine_health(
     """
     photos = photos_of(used)
     own = {
-        subject_id: np.array([left_out_score(photos, int(row)) for row in _rows(photos, subject_id)])
+        subject_id: np.array([_left_out(photos, int(row), asked.policy) for row in _rows(photos, subject_id)])
         for subject_id in photos.candidate_ids
         if len(_rows(photos, subject_id)) > 1
     }
@@ -194,6 +193,8 @@ def _person(household: _Household, subject_id: str) -> PersonHealth:
     used = [t for t in household.used.templates if t.subject_id == subject_id]
     photos = [t for t in used if not t.adapted]
     stored = [t for t in household.stored.templates if t.subject_id == subject_id]
+    # what subjects need above the base makes up for how many strangers reach it with them: it is not earned
+    base = household.asked.policy.threshold
     threshold = needed_score(household.used, household.asked.policy, subject_id)
     known = bool(used)
     nearest = _nearest(household, subject_id)
@@ -210,7 +211,7 @@ def _person(household: _Household, subject_id: str) -> PersonHealth:
         spread=wss(np.stack([t.vector for t in photos])) / len(photos) if photos else 0.0,
         fit=None if own is None else float(own.mean()),
         threshold=threshold,
-        false_names=rate_at(household.asked.calibration.visit, threshold) if known else 0.0,
+        false_names=rate_at(household.asked.calibration.visit, base) if known else 0.0,
         misses=_misses(household, subject_id, threshold, nearest) if known else None,
         nearest=nearest,
         outliers=tuple(o for o in household.outliers if o.subject_id == subject_id),
@@ -223,8 +224,8 @@ def needed_score(gallery: Gallery, policy: Policy, subject_id: str) -> float:
     """The score a good visit needs to be named as this subject."""
     if subject_id not in gallery.candidate_ids:
         return policy.threshold
-    count = int(gallery.template_counts[gallery.candidate_ids.index(subject_id)])
-    return policy.threshold + policy.extra_for(count)
+    column = gallery.candidate_ids.index(subject_id)
+    return policy.threshold + float(subject_extras(gallery, policy)[column])
 
 
 def _misses(
@@ -247,7 +248,7 @@ def _nearest(household: _Household, subject_id: str) -> Neighbour | None:
         return None
     mine = photos.candidate_ids.index(subject_id)
     rows = _rows(photos, subject_id)
-    scores = photos.score_matrix(photos.matrix)
+    scores = comparable(photos, household.asked.policy, photos.matrix)
     theirs = {
         other: max(float(scores[rows, column].mean()), float(scores[_rows(photos, other), mine].mean()))
         for column, other in enumerate(photos.candidate_ids)
@@ -257,8 +258,9 @@ def _nearest(household: _Household, subject_id: str) -> Neighbour | None:
     expected = household.expected(subject_id)
     if expected is None:
         return Neighbour(other, theirs[other], 0.0, 0.0, True)
-    foreign = float(scores[rows, photos.candidate_ids.index(other)].mean())
-    lead, margin = visit_score(expected) - visit_score(foreign), household.asked.policy.margin
+    column = photos.candidate_ids.index(other)
+    margin = margin_between(photos, household.asked.policy, mine, column)
+    lead = visit_score(expected) - visit_score(float(scores[rows, column].mean()))
     scatter, count = _scatter(household) * math.sqrt(2.0), len(rows)
     mistaken = _tail((lead + margin) / scatter, count)
     undecided = max(0.0, _tail((lead - margin) / scatter, count) - mistaken)
@@ -291,6 +293,14 @@ def _mixed(stored: Sequence[Template], limits: Limits) -> bool:
     light = np.array([t.infrared for t in photos])
     odd = odd_ones(rows, limits.agreement, light)
     return not odd.any() and bool((fits(rows, light) < limits.agreement).any())
+
+
+def _left_out(gallery: Gallery, row: int, policy: Policy) -> float:
+    """What a photo scores at its own person's others, on the scale of the policy's thresholds."""
+    template = gallery.templates[row]
+    others = [t for t in gallery.templates if t.subject_id == template.subject_id and t is not template]
+    rest = Gallery([gallery.subjects[template.subject_id]], others, gallery.model_id)
+    return float(comparable(rest, policy, gallery.matrix[row : row + 1])[0, 0])
 
 
 def _rows(gallery: Gallery, subject_id: str) -> NDArray[np.intp]:
