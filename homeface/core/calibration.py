@@ -20,6 +20,8 @@ STRICTNESS: Mapping[str, float] = MappingProxyType(
 
 SAFETY = 1.25
 """Thresholds aim this many times below the asked rate: the world has more strangers than a test set."""
+SUPPORT_SHARE = 0.75
+"""A look speaks for a subject from this share of the visit's threshold on."""
 EARLY_SHARE = 0.1
 """Share of the asked rate that visits may use up before they have ``min_votes`` looks."""
 
@@ -36,7 +38,7 @@ class Calibration:
     ``support``: score that 0.3 % of strangers' looks reach at one subject. Scores are those of
     ``identification.comparable`` with these ``strangers``.
     The other fields become those of ``Policy``. ``provenance`` says from what and when it was measured;
-    ``people``: fingerprint of the names of the folders it was measured on (empty: not told).
+    its ``people_digest`` is the fingerprint of the names of the people it was measured on.
     """
 
     model_id: str
@@ -53,7 +55,6 @@ class Calibration:
     kin_share: float = 0.0
     kin_free: float = 0.25
     strangers: Strangers | None = None
-    people: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,7 +96,6 @@ def calibration_from(data: Mapping[str, Any]) -> Calibration:
             kin_share=float(data.get("kin_share", 0.0)),
             kin_free=float(data.get("kin_free", 0.25)),
             strangers=strangers_from(data["strangers"]) if data.get("strangers") else None,
-            people=str(data.get("people", "")),
             provenance={str(key): str(value) for key, value in data["provenance"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -107,7 +107,6 @@ def calibration_as_json(calibration: Calibration) -> dict[str, Any]:
     strangers = calibration.strangers
     return {
         "model_id": calibration.model_id,
-        "people": calibration.people,
         "provenance": dict(calibration.provenance),
         "visit": [list(row) for row in calibration.visit],
         "single": [list(row) for row in calibration.single],
@@ -157,7 +156,8 @@ def policy_for(
         early_extra=threshold_for(calibration.single, rate * EARLY_SHARE) - single,
         margin=calibration.margin,
         min_votes=min_votes,
-        support=min(calibration.support, threshold),
+        support=SUPPORT_SHARE * threshold,
+        rival=calibration.support,
         few_templates_extra=calibration.few_templates_extra,
         small_px=calibration.small_px,
         small_extra=calibration.small_extra,

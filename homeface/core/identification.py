@@ -50,9 +50,9 @@ class Policy:
     and, with ``early_extra`` added, for a visit of fewer than ``min_votes`` looks (None: those get no name);
     ``margin`` least lead over the runner-up, raised by ``kin_share`` of how much more alike than ``kin_free``
     the two subjects' centroids are;
-    ``support`` score from which one look speaks for a subject; ``min_support_share`` weighted share of
-    looks that must do so; ``recent_votes`` newest looks of which most must do so too, as must the mean of
-    the newest two;
+    ``support`` score from which one look speaks for a subject, ``rival`` from which it may speak for another
+    (by more than the margin); ``min_support_share`` weighted share of looks that must speak for a subject;
+    ``recent_votes`` newest looks of which most must do so too, as must the mean of the newest two;
     ``unknown_votes`` looks after which unknown is said; ``few_templates_extra`` is added to the
     threshold of a subject with 1, 2, 3… templates (the last figure holds for more; strangers reach lower
     scores where there are fewer templates, so it may be negative);
@@ -68,6 +68,7 @@ class Policy:
     min_votes: int = 3
     single_threshold: float | None = None
     support: float = 0.35
+    rival: float = 0.35
     min_support_share: float = 0.7
     recent_votes: int = 3
     unknown_votes: int = 5
@@ -337,7 +338,7 @@ def _agree(per_look: NDArray[np.float32], weights: NDArray[np.float64], column: 
         per_look[:, :column].max(axis=1, initial=-np.inf),
         per_look[:, column + 1 :].max(axis=1, initial=-np.inf),
     )
-    dissent = (rival >= policy.support) & (rival >= own + policy.margin)
+    dissent = (rival >= policy.rival) & (rival >= own + policy.margin)
     return float(weights @ dissent) <= (1 - policy.min_support_share) / 2 * total
 
 
