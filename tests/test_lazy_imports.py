@@ -18,6 +18,7 @@ WAYS = {
     "run --help": _HELP.format(arguments=["run", "--help"]),
     "people --help": _HELP.format(arguments=["people", "--help"]),
     "demo --help": _HELP.format(arguments=["demo", "--help"]),
+    "bench --help": _HELP.format(arguments=["bench", "--help"]),
 }
 
 

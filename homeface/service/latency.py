@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from homeface.service.enrolment import Enrolment
 from homeface.service.hub import Moment
 from homeface.service.life import Life
 from homeface.service.session import open_store
+
+_EMPTY_SECONDS = 2.0
+"""A room without a sight for so long is told to be free (its hold in this measurement is a second)."""
 
 
 @dataclass(slots=True)
@@ -64,8 +68,14 @@ class Latencies:
 
 @dataclass(slots=True)
 class _Ear:
-    """Puts together what the house saw and what a subscriber hears."""
+    """Puts together what the house saw and what a subscriber hears.
 
+    A visit counts when its room had been empty before: one that goes on after a glance away changes nothing
+    that would be told.
+    """
+
+    last_sight: dict[str, float] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     usable_since: dict[str, float] = field(default_factory=dict)
     room_of: dict[str, str] = field(default_factory=dict)
     greeted: set[str] = field(default_factory=set)
@@ -75,8 +85,15 @@ class _Ear:
     def see(self, moment: Moment) -> None:
         """Note since when each visit has a usable face."""
         for sighting in moment.sightings:
+            room, now = sighting.room, sighting.captured_at
+            fresh = now - self.last_sight.get(room, -math.inf) > _EMPTY_SECONDS
+            self.last_sight[room] = max(now, self.last_sight.get(room, now))
+            if not fresh and sighting.visit_id not in self.known:
+                continue
+            self.known.add(sighting.visit_id)
             if sighting.quality is not None and sighting.quality.usable:
-                self.usable_since.setdefault(sighting.visit_id, sighting.captured_at)
+                # tracks are told from their second look on: the first one counts, never to our advantage
+                self.usable_since.setdefault(sighting.visit_id, sighting.first_seen)
                 self.room_of.setdefault(sighting.visit_id, sighting.room)
 
     def hear(self, topic: str, payload: bytes, now: float) -> None:

@@ -25,6 +25,8 @@ CUDA_TARGETS: Mapping[str, tuple[str, float]] = {
     "embed_batch8": ("≥", 5.0),
 }
 _NONE = "–"
+_BUSY_SHARE = 0.5
+_BUSY = "a busy machine: times, CPU seconds and latencies are too high or too low, ratios hold better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ def headline(report: Mapping[str, Any]) -> list[str]:
     gpu = f", {machine['gpu']}" if machine.get("gpu") else ""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     load = machine["load_before"][0]
+    busy = f" ({_BUSY})" if load > _BUSY_SHARE * machine["cores"] else ""
     return [
         f"Command: {report['command']}",
-        f"Date: {report['date']}; {report.get('seconds', 0):.0f} s; load before: {load}",
+        f"Date: {report['date']}; {report.get('seconds', 0):.0f} s; load before: {load}{busy}",
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB{gpu}, "
         + str(machine["system"]),
         f"Versions: {versions}",
