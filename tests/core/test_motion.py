@@ -103,7 +103,7 @@ def test_another_size_starts_afresh() -> None:
 
 def test_colour_pictures_are_refused() -> None:
     with pytest.raises(ValueError, match="two axes"):
-        MotionGate().examine(np.zeros((90, 160, 3), np.uint8), 0.0)  # type: ignore[arg-type]
+        MotionGate().examine(np.zeros((90, 160, 3), np.uint8), 0.0)
 
 
 @given(st.integers(0, 78), st.integers(0, 148), st.integers(6, 12), st.integers(6, 12), st.booleans())

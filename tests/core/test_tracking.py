@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from homeface.core.tracking import Track, Tracker, TrackerSettings, TrackUpdate, wants_embedding
+from homeface.core.track import glance_of
+from homeface.core.tracking import Track, Tracker, TrackerSettings, TrackUpdate, nowhere, wants_embedding
 from homeface.core.types import (
     Box,
     Decision,
@@ -273,6 +274,102 @@ def test_embeddings_of_another_model_start_the_comparison_anew() -> None:
     made.note_embedding(track, ANNA, quality(), 0)
     longer = np.zeros(8, np.float32)
     assert track.resembles(Embedding(longer, "other")) is None
+
+
+# -- what was not looked at
+
+
+def test_what_was_not_looked_at_was_not_missed() -> None:
+    made = tracker()
+    follow(made, [[face(0)], [face(0)]], fps=5)
+    (track,) = made.update([], 0.4, nowhere).tracks
+    assert (track.misses, track.last_seen) == (0, 0.2)
+    (track,) = made.update([], 0.6, lambda box: box.x1 > 5000).tracks
+    assert track.misses == 0
+    (track,) = made.update([], 0.8, lambda box: box == track.expected(0.8)).tracks
+    assert track.misses == 1
+
+
+def test_nobody_lives_on_without_being_looked_at() -> None:
+    made = tracker()
+    follow(made, [[face(0)], [face(0)]], fps=5)
+    for step in range(2, 11):
+        assert made.update([], step / 5, nowhere).ended == []
+    (ended,) = made.update([], 2.4, nowhere).ended
+    assert ended.last_seen == 0.2
+
+
+def test_a_face_beside_those_looked_at_begins_its_own_track() -> None:
+    made = tracker()
+    follow(made, [[face(0)], [face(0)]], fps=5)
+    update = made.update([face(4, score=0.99)], 0.4, lambda box: box.x1 > 1200)
+    assert [(track.visit_id, track.misses) for track in update.tracks] == [
+        ("run-cam-1", 0),
+        ("run-cam-2", 0),
+    ]
+
+
+@pytest.mark.parametrize(("calm", "contested"), [(True, False), (False, True)])
+def test_a_place_that_stayed_as_it_was_counts_as_watched(calm: bool, contested: bool) -> None:
+    made = tracker()
+    (track,) = made.update([face(0, score=0.99)], 0).tracks
+    made.note_embedding(track, ANNA, quality(), 0)
+    track.decision = IDENTIFIED
+    for at in (0.2, 0.4, 0.6):
+        if calm:
+            made.note_calm({track.visit_id}, at)
+        made.update([], at, nowhere)
+    made.update([face(0)], 0.8)
+    assert track.contested is contested
+
+
+# -- a glance
+
+
+def looking(pattern: int) -> Face:
+    """The same place, another look: a crop of light and dark squares."""
+    squares = np.random.default_rng(pattern).integers(0, 255, (8, 8, 1), dtype=np.uint8)
+    crop = np.repeat(np.kron(squares, np.ones((14, 14, 1), np.uint8)), 3, axis=2)
+    return dataclasses.replace(face(0, score=0.99), crop=crop)
+
+
+def test_a_face_that_suddenly_looks_different_is_checked_at_once() -> None:
+    made = tracker()
+    (track,) = made.update([looking(1)], 0).tracks
+    made.note_embedding(track, ANNA, quality(), 0)
+    track.decision = IDENTIFIED
+    made.update([looking(1)], 0.2)
+    assert not made.wants_embedding(track, 0.2)
+    made.update([looking(2)], 0.4)
+    assert made.wants_embedding(track, 0.4)
+    assert isinstance(made.sighting(track).decision, Undecided)  # nobody is named until it was looked at
+    other = made.note_embedding(track, BEN, quality(), 0.4)
+    assert other is not track
+    assert made.update([looking(2)], 0.6).ended == [track]
+
+
+def test_a_turned_head_is_compared_when_it_turns_back() -> None:
+    made = tracker()
+    (track,) = made.update([looking(1)], 0).tracks
+    made.note_embedding(track, ANNA, quality(), 0)
+    track.decision = IDENTIFIED
+    turned = dataclasses.replace(looking(2), quality=quality(reasons=(Reason.TURNED_AWAY,)))
+    made.update([turned], 0.2)
+    assert not track.contested
+    made.update([looking(1)], 0.4)
+    assert not track.contested
+    made.update([turned], 0.6)
+    made.update([looking(2)], 0.8)
+    assert track.contested
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 255))
+def test_a_glance_is_of_unit_length_or_nothing(height: int, width: int, level: int) -> None:
+    rng = np.random.default_rng(level)
+    noisy = glance_of(rng.integers(0, 255, (height, width, 3), dtype=np.uint8))
+    length = float(np.linalg.norm(noisy))
+    assert length == pytest.approx(1, abs=1e-4) or length == 0
+    assert not glance_of(np.full((height, width, 3), level, np.uint8)).any()
 
 
 # -- frames out of order

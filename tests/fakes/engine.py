@@ -88,9 +88,9 @@ class FakeEngine:
     """The async facade of ``Engine``. Public attributes are the script: set them at any time.
 
     ``quality_of(person)`` gives the quality of a face; ``look_seconds``/``embed_seconds`` are how long work
-    takes; ``regions`` are those of each look (None: everywhere); ``fail_next`` is raised by the next
-    request; ``hang()`` keeps every request (and the heartbeat) waiting until ``recover()``; ``start_error``
-    is raised by ``start``.
+    takes; ``textured`` crops differ between persons at a glance; ``regions`` are those of each look (None:
+    everywhere); ``fail_next`` is raised by the next request; ``hang()`` keeps every request (and the
+    heartbeat) waiting until ``recover()``; ``start_error`` is raised by ``start``.
     """
 
     def __init__(self, *, max_frames: int = 1, model_id: str = MODEL_ID, device: str = "cpu") -> None:
@@ -104,6 +104,7 @@ class FakeEngine:
         self.start_error: Exception | None = None
         self.started = False
         self.closed = False
+        self.textured = False
         self.looked = 0
         self.regions: list[Sequence[Box] | None] = []
         self.embedded = 0
@@ -194,6 +195,9 @@ class FakeEngine:
 
     def _face(self, image: ImageBGR, person: int) -> Face:
         crop: ImageRGB = np.full((CROP_PX, CROP_PX, 3), (RED, GREEN, person), np.uint8)
+        if self.textured:
+            squares = np.random.default_rng(person).integers(0, 255, (8, 8), dtype=np.uint8)
+            crop[:, :, 1] = np.kron(squares, np.ones((CROP_PX // 8, CROP_PX // 8), np.uint8))
         return Face(self.detection(image, person), self.quality_of(person), crop)
 
     def _embedding(self, crop: ImageRGB) -> Embedding:

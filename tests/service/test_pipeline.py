@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 
-from homeface.core.types import Identified, Reason, Undecided, Unknown
+from homeface.core.attention import Plan
+from homeface.core.types import ArrayPicture, Box, Identified, Reason, Undecided, Unknown
+from homeface.errors import FacesDroppedError
 from tests.fakes.engine import GOOD_QUALITY, FakeEngine
 from tests.support.people import (
     BOX,
@@ -91,6 +94,20 @@ class TestWho:
         ended = [s for answer in after for s in answer if s.ended]
         assert [(s.visit_id, getattr(s.decision, "subject_id", None)) for s in ended] == [(visit, "p10")]
 
+    @pytest.mark.parametrize("gone", [0.0, 0.2, 0.4])
+    async def test_a_swap_on_the_same_spot_is_noticed_before_the_next_re_check(
+        self, engine: FakeEngine, gone: float
+    ) -> None:
+        """Within half a second another stands where Mum stood: she is not seen for longer than she was."""
+        engine.textured = True
+        pipeline = pipeline_of(engine, MUM, DAD)
+        await show(pipeline, WITH_MUM, 100.0, 4)
+        await show(pipeline, EMPTY, 104.0, gone)
+        seen = await show(pipeline, WITH_STRANGER, 104.0 + gone, 2)
+        told = [s for answer in seen for s in answer if getattr(s.decision, "subject_id", None) == "p10"]
+        assert all(sighting.captured_at < 104.0 for sighting in told)
+        assert isinstance(seen[-1][0].decision, Unknown)
+
 
 class TestLearning:
     async def test_a_gallery_learned_during_the_visit_names_the_living_track(
@@ -147,12 +164,42 @@ class TestSparing:
         await show(pipeline, EMPTY, 105.0, 1)
         assert engine.looked == 2  # and one now and then: somebody may sit still
 
-    async def test_somebody_who_stands_still_is_looked_at_all_the_time(self, engine: FakeEngine) -> None:
+    async def test_somebody_who_stands_still_is_looked_at_now_and_then(self, engine: FakeEngine) -> None:
         pipeline = pipeline_of(engine, MUM)
         await show(pipeline, EMPTY, 100.0, 1)
         seen = await show(pipeline, WITH_MUM, 101.0, 20)
-        assert engine.looked == 1 + 100
+        assert 20 / 0.6 <= engine.looked <= 1 + 5 + 20 / 0.6 + 20 / 2
         assert len({sighting.visit_id for answer in seen for sighting in answer}) == 1
+        newest = [answer[0].captured_at for answer in seen if answer]
+        assert all(101.0 + n / 5 - at < 0.61 for n, at in enumerate(newest))
+        assert all(not sighting.ended for answer in seen for sighting in answer)
+
+    async def test_only_what_may_tell_something_is_looked_at(self, engine: FakeEngine) -> None:
+        pipeline = pipeline_of(engine, MUM)
+        await show(pipeline, EMPTY, 100.0, 1)
+        await show(pipeline, frame_with((MUM, (200, 80, 250, 130))), 101.0, 10)
+        stats = pipeline.stats
+        assert stats.looked == engine.looked
+        assert stats.full == engine.regions.count(None) <= 2 + 10 / 2
+        assert 0 < stats.area - stats.full < 0.2 * (stats.looked - stats.full)
+
+    async def test_somebody_who_comes_while_another_is_settled_is_seen_at_once(
+        self, engine: FakeEngine
+    ) -> None:
+        pipeline = pipeline_of(engine, MUM, DAD)
+        await show(pipeline, WITH_MUM, 100.0, 5.4)
+        ((*_, other),) = await show(pipeline, frame_with((MUM, BOX), (DAD, ELSEWHERE)), 105.4, 0.2)
+        assert other.first_seen == pytest.approx(105.4)
+
+    async def test_a_face_at_the_edge_of_a_region_is_followed_but_not_embedded(
+        self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pipeline = pipeline_of(engine, MUM)
+        plan = Plan(False, (Box(200, 80, 310, 200),))
+        faces = await engine.look(WITH_MUM)
+        monkeypatch.setattr(engine, "look", AsyncMock(return_value=faces))
+        (face,) = await pipeline._look(ArrayPicture(WITH_MUM), plan)
+        assert face.quality.reasons == (Reason.CUT_OFF,)
 
     async def test_embeddings_are_made_only_while_they_can_tell_something(self, engine: FakeEngine) -> None:
         pipeline = pipeline_of(engine, MUM)
@@ -177,6 +224,18 @@ class TestSparing:
         assert engine.embedded == 0
         assert isinstance(seen[-1][0].decision, Undecided)
         assert Reason.BLURRED in seen[-1][0].decision.reasons
+
+
+async def test_faces_the_device_drops_are_embedded_with_a_later_frame(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = pipeline_of(engine, MUM)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "embed", AsyncMock(side_effect=FacesDroppedError("newer faces came")))
+        seen = await show(pipeline, WITH_MUM, 100.0, 1)
+    assert decisions(seen) == ["undecided"]
+    assert (pipeline.stats.embedded, pipeline.stats.dropped) == (0, 5)
+    assert decisions(await show(pipeline, WITH_MUM, 101.0, 1)) == ["undecided", "p10"]
 
 
 async def test_a_failing_look_leaves_the_pipeline_usable(engine: FakeEngine) -> None:
