@@ -16,7 +16,7 @@ from homeface.cli.options import (
     print_table,
     read_config,
 )
-from homeface.errors import ModelIntegrityError, WeightsUnavailableError
+from homeface.errors import BackendUnavailableError, ModelIntegrityError, WeightsUnavailableError
 
 if TYPE_CHECKING:
     from homeface.config import Config
@@ -39,9 +39,13 @@ def models_command() -> None:
 def list_models(config_path: Path | None, as_json: bool) -> None:
     """Show every model homeface knows, its licence, and its weights.
 
-    The table names the file; `homeface models verify` and --json also tell its folder.
+    The table names the file; `homeface models verify` and --json also tell its folder. Below it: what runs
+    the models that are in use, see recognition.runtime and recognition.device.
     """
-    rows = _survey(_config_if_any(config_path))
+    from homeface.service.wiring import wanted_models
+
+    config = _config_if_any(config_path)
+    rows = _survey(config)
     if as_json:
         print_json(rows)
         return
@@ -49,6 +53,8 @@ def list_models(config_path: Path | None, as_json: bool) -> None:
         ("model", "kind", "weights", "licence"),
         [(row["model"], row["kind"], Path(row["file"]).name or row["state"], row["licence"]) for row in rows],
     )
+    for spec in wanted_models(config):
+        click.echo(f"{spec.name} runs in {_runtime(spec, config)}.")
 
 
 @models_command.command("verify")
@@ -77,18 +83,49 @@ def fetch_models(names: tuple[str, ...], config_path: Path | None) -> None:
     from homeface.service.wiring import known_models, model_folders, wanted_models
 
     config = _config_if_any(config_path)
-    wanted = wanted_models(config)
-    if names:
-        known = {spec.name: spec for spec in reversed(known_models(config))}
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise click.UsageError(
-                f"There is no model {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
-            )
-        wanted = [known[name] for name in names]
+    wanted = _named(names, known_models(config)) if names else wanted_models(config)
     for spec in wanted:
         path = fetch_with_progress(spec, model_folders(config, os.environ))
         click.echo(f"{spec.name}: {path or 'comes inside its package, nothing to fetch'}")
+
+
+@models_command.command("compile")
+@click.argument("names", nargs=-1)
+@config_option
+def compile_models_command(names: tuple[str, ...], config_path: Path | None) -> None:
+    """Prepare models for this machine, so that the next start is quick.
+
+    Prepares NAMES; without names, the models in use. Their weights must be here, see `homeface models fetch`.
+    `homeface run` does the same at its first start: this command is for whoever does not want to wait then.
+    """
+    from homeface.inference.compiling import compile_models
+    from homeface.service.wiring import engine_settings, known_models, wanted_models
+
+    config = _config_if_any(config_path)
+    settings = engine_settings(config, os.environ)
+    wanted = _named(names, known_models(config)) if names else wanted_models(config)
+    click.echo(f"Preparing {', '.join(spec.name for spec in wanted)} in {settings.cache or 'memory alone'}")
+    for done in compile_models(settings, wanted):
+        click.echo(f"{done.name}: {done.runtime}, {done.seconds:.1f} s")
+
+
+def _named(names: tuple[str, ...], specs: list[ModelSpec]) -> list[ModelSpec]:
+    known = {spec.name: spec for spec in reversed(specs)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.UsageError(f"There is no model {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+    return [known[name] for name in names]
+
+
+def _runtime(spec: ModelSpec, config: Config | None) -> str:
+    """What runs a model, or why nothing does."""
+    from homeface.inference.devices import runtime_of
+
+    wish = ("auto", "auto") if config is None else (config.recognition.runtime, config.recognition.device)
+    try:
+        return str(runtime_of(spec, *wish))
+    except BackendUnavailableError as error:
+        return f"nothing: {error}"
 
 
 def _config_if_any(path: Path | None) -> Config | None:
@@ -100,7 +137,7 @@ def _survey(config: Config | None) -> list[dict[str, str]]:
     from homeface.service.wiring import known_models, model_folders
 
     folders = model_folders(config, os.environ)
-    return [_survey_one(spec, folders) for spec in known_models(config)]
+    return [_survey_one(spec, folders) | {"runtime": _runtime(spec, config)} for spec in known_models(config)]
 
 
 def _survey_one(spec: ModelSpec, folders: list[Path]) -> dict[str, str]:

@@ -84,19 +84,22 @@ def wanted_models(config: Config | None) -> list[ModelSpec]:
     return [find_spec(detector, Kind.DETECTOR, extra), find_spec(embedder, Kind.EMBEDDER, extra)]
 
 
-def engine_settings(config: Config, environ: Mapping[str, str]) -> EngineSettings:
-    """What the device runs. Raises ``ModelError`` for a broken model entry."""
+def engine_settings(config: Config | None, environ: Mapping[str, str]) -> EngineSettings:
+    """What the device runs; without a configuration the default. Raises ``ModelError`` for a broken entry."""
     from homeface.inference.engine import EngineSettings
 
+    folders, cache = tuple(model_folders(config, environ)), default_compiled_folder(environ)
+    if config is None:
+        return EngineSettings(folders=folders, cache=cache)
     recognition = config.recognition
     return EngineSettings(
         detector=recognition.detector,
         embedder=recognition.embedder,
         device=recognition.device,
         runtime=recognition.runtime,
-        cache=default_compiled_folder(environ),
+        cache=cache,
         max_frames=min(_FRAMES_IN_FLIGHT, max(1, len(enabled_cameras(config)))),
-        folders=tuple(model_folders(config, environ)),
+        folders=folders,
         min_face_px=recognition.min_face_px,
         threads=recognition.threads,
         models=custom_models(config),
