@@ -8,8 +8,16 @@ from typing import Any
 
 import click
 
-from homeface.cli.evaluate_options import asked_rates, folder_argument, with_protocol, work_of, work_options
-from homeface.cli.options import print_json
+from homeface.cli.evaluate_options import (
+    answer,
+    asked_rates,
+    folder_argument,
+    require_report,
+    with_protocol,
+    work_of,
+    work_options,
+)
+from homeface.cli.evaluate_protocols import degraded, embedders, fairness, verify
 
 
 @click.group("evaluate")
@@ -92,9 +100,9 @@ def household(folder: Path, **options: Any) -> None:
         suspects=options["suspects"],
         **({} if options["condition"] is None else {"condition": _condition(options["condition"])}),
     )
-    _require_report(options)
+    require_report(options)
     told = evaluate_household(request, work_of(options))
-    _answer(told, show_household, options)
+    answer(told, show_household, options)
 
 
 def _condition(name: str) -> Any:
@@ -106,29 +114,6 @@ def _condition(name: str) -> Any:
             f"there is no condition {name!r}. Known: {', '.join(known)}.", param_hint="--condition"
         )
     return known[name]
-
-
-def _require_report(options: dict[str, Any]) -> None:
-    """A page that cannot be drawn is told before the work, not after it."""
-    if options["report_path"] is not None:
-        from homeface.lab.evaluation.report import require_drawing
-
-        require_drawing(options["report_path"])
-
-
-def _answer(told: list[dict[str, Any]], show: Any, options: dict[str, Any]) -> None:
-    """JSON (the first embedder at the top, the others beside it) or tables, and the page if one is wished."""
-    if options["report_path"] is not None:
-        from homeface.lab.evaluation.report import write_report
-
-        write_report(told, options["report_path"])
-        click.echo(f"Written: {options['report_path']}", err=True)
-    if options["as_json"]:
-        first, *others = told
-        print_json({**first, **({"others": others} if others else {})})
-        return
-    for part in told:
-        show(part)
 
 
 @evaluate_command.command("calibrate")
@@ -167,3 +152,7 @@ def calibrate(folder: Path, out: Path | None, everybody: bool, set_name: str | N
             click.echo(f"Written: {path}", err=True)
         click.echo(text, nl=False)
         click.echo(f"Left out, likely one person under two names: {twins} pairs of folders.", err=True)
+
+
+for _command in (degraded, verify, fairness, embedders):
+    evaluate_command.add_command(_command)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from homeface.cli.options import read_config
+from homeface.cli.options import print_json, read_config
 
 if TYPE_CHECKING:
     from homeface.inference.weights import ModelSpec
@@ -181,3 +181,28 @@ def stage(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def require_report(options: dict[str, Any]) -> None:
+    """A page that cannot be drawn is told before the work, not after it."""
+    if options["report_path"] is not None:
+        from homeface.lab.evaluation.report import require_drawing
+
+        require_drawing(options["report_path"])
+
+
+def answer(
+    told: list[dict[str, Any]], show: Callable[[dict[str, Any]], None], options: dict[str, Any]
+) -> None:
+    """JSON (the first embedder at the top, the others beside it) or tables, and the page if one is wished."""
+    if options["report_path"] is not None:
+        from homeface.lab.evaluation.report import write_report
+
+        write_report(told, options["report_path"])
+        click.echo(f"Written: {options['report_path']}", err=True)
+    if options["as_json"]:
+        first, *others = told
+        print_json({**first, **({"others": others} if others else {})})
+        return
+    for part in told:
+        show(part)

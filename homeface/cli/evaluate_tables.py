@@ -137,3 +137,121 @@ def show_suspects(told: Told) -> None:
     click.echo("Left out:" if told["excluded"] else "Labels that look wrong:")
     for line in told["list"]:
         click.echo(f"  {line}")
+
+
+def show_degraded(told: Told) -> None:
+    """Conditions of home cameras."""
+    data = told["data"]
+    click.echo(
+        f"{told['model_id']}: {data['households']} households of {data['subjects']} with {data['photos']} "
+        f"photos each; {data['pictures']} pictures. {told['tuning']['text']}."
+    )
+    click.echo(told["note"])
+    print_table(
+        ("condition", "found", "usable", "asked", "FPIR probe", "FPIR visit", "FNIR probe", "FNIR visit"),
+        [
+            (
+                f"{row['condition']} ({row['text']})",
+                percent(row["faces_found"]),
+                percent(row["faces_usable"]),
+                entry["asked"],
+                percent(entry["fpir_measured"]["probe"]["value"]),
+                percent(entry["fpir_measured"]["visit"]["value"]),
+                percent(entry["fnir"]["probe"]["value"]),
+                f"{with_interval(entry['fnir']['visit'])} of {row['looks_of_a_visit']} looks",
+            )
+            for row in told["conditions"]
+            for entry in row["asked"]
+        ],
+    )
+    for row in told["conditions"]:
+        if "why_not" in row:
+            click.echo(f"{row['condition']}: {row['why_not']}")
+
+
+def show_verification(told: Told) -> None:
+    """1:1."""
+    click.echo(
+        f"{told['model_id']}: accuracy {percent(told['accuracy'])} ± "
+        f"{percent(told['accuracy_standard_deviation'])} over {told['folds']} folds ({told['pairs']} pairs), "
+        f"threshold {told['threshold']}, FMR {percent(told['fmr'])}, FNMR {percent(told['fnmr'])}."
+    )
+    for target in ("0.01", "0.001"):
+        missed = told.get(f"fnmr_at_fmr_{target}")
+        if missed is not None:
+            click.echo(f"FNMR at an FMR of {percent(float(target))}: {percent(missed)}.")
+    if told["pairs_without_a_face"] or told["pairs_without_pictures"]:
+        click.echo(
+            f"{told['pairs_without_a_face']} pairs with a picture without a face (taken for two people), "
+            f"{told['pairs_without_pictures']} pairs whose pictures are not here (left out)."
+        )
+
+
+def show_fairness(told: Told) -> None:
+    """Groups of people."""
+    data = told["data"]
+    sizes = ", ".join(f"{name} {count}" for name, count in data["groups"].items())
+    click.echo(f"{told['model_id']}, groups by {told['by']}: {sizes}.")
+    if data["groups_too_small"]:
+        small = ", ".join(f"{name} {count}" for name, count in data["groups_too_small"].items())
+        click.echo(f"Too small to be told: {small}.")
+    names = list(data["groups"])
+    rows = []
+    for entry in told["asked"]:
+        for key, title in (
+            ("homeface", "homeface"),
+            ("global_threshold_same_total", "one threshold, as many in all"),
+            ("global_threshold_at_the_asked_rate", "one threshold, at the asked rate"),
+        ):
+            if key in entry:
+                found = entry[key]
+                rows.append(
+                    (
+                        entry["asked"],
+                        title,
+                        *(percent(found["groups"][name]["value"]) for name in names),
+                        percent(found["spread"]),
+                        "–" if found["highest_to_mean"] is None else f"{found['highest_to_mean']:.2f}",
+                    )
+                )
+    print_table(("asked", "FPIR of", *names, "spread", "highest / mean"), rows)
+    print_table(
+        ("distance", *told["distances"]["groups"], "sum of squares a picture"),
+        [
+            (name, *(f"{value:.3f}" for value in line), told["within_group_sum_of_squares"][name])
+            for name, line in zip(
+                told["distances"]["groups"], told["distances"]["mean_cosine_distance"], strict=True
+            )
+        ],
+    )
+
+
+def show_alternatives(told: Told) -> None:
+    """Networks and cuts."""
+    data = told["data"]
+    click.echo(
+        f"{data['households']} households of {data['subjects']} with {data['photos']} photos each, "
+        f"{data['pictures']} pictures. {told['note']}"
+    )
+    asked = [entry["asked"] for entry in told["embedders"][0]["asked"]]
+    print_table(
+        (
+            "embedder",
+            "ms a face",
+            *(f"{kind} at {rate}" for rate in asked for kind in ("probe", "visit")),
+            "figures shipped",
+        ),
+        [
+            (
+                row["model_id"],
+                row["cpu_ms_per_face"],
+                *(
+                    percent(entry["fnir"][kind]["value"])
+                    for entry in row["asked"]
+                    for kind in ("probe", "visit")
+                ),
+                "yes" if row["calibrated"] else "no",
+            )
+            for row in told["embedders"]
+        ],
+    )

@@ -26,8 +26,16 @@ FIELDS = ("found", "vectors", "quality", "box", "score")
 @cache
 def code_version() -> str:
     """Changes with the code that cuts, degrades and judges a face: figures of other code are not taken up."""
-    sources = (geometry, quality, alignment, degradation, views)
-    text = "".join(inspect.getsource(module) for module in sources)
+    sources = (
+        geometry.similarity_transform,
+        geometry.head_pose,
+        geometry.interocular,
+        quality,
+        alignment,
+        degradation,
+        views,
+    )
+    text = "".join(inspect.getsource(source) for source in sources)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
