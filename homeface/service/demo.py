@@ -37,10 +37,11 @@ from homeface.core.types import (
 )
 from homeface.errors import HomefaceError
 from homeface.inference.calibration import calibration_for
+from homeface.inference.engine import EngineStats
 from homeface.service.enrolment import Enrolment
 from homeface.service.hub import Moment
 from homeface.service.life import Life
-from homeface.service.pipeline import FaceEngine
+from homeface.service.pipeline import CountingEngine
 
 VISITOR = "Visitor"
 ROOM = "living_room"
@@ -98,7 +99,7 @@ class Story:
 class RememberingEngine:
     """An engine that remembers the last look, so that the demo can enrol a face it has just seen."""
 
-    def __init__(self, engine: FaceEngine) -> None:
+    def __init__(self, engine: CountingEngine) -> None:
         self._engine = engine
         self.last: tuple[ImageBGR | Picture, list[Face]] | None = None
 
@@ -106,6 +107,11 @@ class RememberingEngine:
     def model_id(self) -> str:
         """Id of the embedding model."""
         return self._engine.model_id
+
+    @property
+    def stats(self) -> EngineStats:
+        """Counts."""
+        return self._engine.stats
 
     async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
         """Look, and remember."""

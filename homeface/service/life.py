@@ -22,7 +22,7 @@ from homeface.errors import GalleryError, StoreError
 from homeface.service import wiring
 from homeface.service.hub import Hub
 from homeface.service.inbox import Inbox
-from homeface.service.pipeline import FaceEngine, Pipeline, Recognition
+from homeface.service.pipeline import CountingEngine, Pipeline, Recognition
 from homeface.service.publisher import Publisher
 from homeface.service.recognition import recognition_of
 from homeface.service.watch import CameraWatch
@@ -60,7 +60,7 @@ class Diagnostics:
 class Life:
     """Built from one configuration; ``jobs`` are the tasks to run, ``close`` says goodbye."""
 
-    def __init__(self, config: Config, engine: FaceEngine, store: Store) -> None:
+    def __init__(self, config: Config, engine: CountingEngine, store: Store) -> None:
         self.config = config
         self.engine = engine
         self.store = store
@@ -198,7 +198,7 @@ class Life:
             for slug, watch in self.watches.items()
         }
         recognition = not self.watches or not all(watch.paused for watch in self.watches.values())
-        return cameras, HubFigures(recognition, self.link.stats.events_dropped)
+        return cameras, HubFigures(recognition, self.link.stats.events_dropped, self.engine.stats.dropped)
 
     async def _purge(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from homeface.core.adaptation import Teaching, lesson_of
 from homeface.core.attention import Attention, Plan
@@ -18,6 +18,9 @@ from homeface.core.motion import GREY_HEIGHT, GREY_WIDTH, MotionGate
 from homeface.core.tracking import Track, Tracker
 from homeface.core.types import Box, Embedding, Face, Frame, ImageBGR, ImageRGB, Picture, Reason, Sighting
 from homeface.errors import FacesDroppedError
+
+if TYPE_CHECKING:
+    from homeface.inference.engine import EngineStats
 
 
 class FaceEngine(Protocol):
@@ -35,6 +38,14 @@ class FaceEngine(Protocol):
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Hold while a frame is in flight."""
+
+
+class CountingEngine(FaceEngine, Protocol):
+    """An engine that tells how it does."""
+
+    @property
+    def stats(self) -> EngineStats:
+        """Counts so far; ``dropped``: faces that came to no embedding because newer ones were waiting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,13 +241,14 @@ def test_device_triggers_fit_the_events() -> None:
 
 def test_states_of_a_house_with_somebody_in_it() -> None:
     figures = {"cam_kitchen": CameraFigures(True, False, 4.96, 17, "timed out")}
-    found = state_messages(HOUSE, STATE, figures, HubFigures(True, 3))
+    found = state_messages(HOUSE, STATE, figures, HubFigures(True, 3, 8))
     plain = {t.removeprefix("homeface/home/"): p for t, p in found.items() if not t.endswith("attributes")}
     assert plain == {
         "hub/recognition": "ON",
         "hub/cameras": "1",
         "hub/cameras_online": "1",
         "hub/dropped_events": "3",
+        "hub/dropped_faces": "8",
         "room/kitchen/occupancy": "ON",
         "room/kitchen/people": "2",
         "room/kitchen/names": "Anna",

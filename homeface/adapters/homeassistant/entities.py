@@ -266,4 +266,11 @@ HUB_ENTITIES = (
         lambda moment, _: str(moment.hub.dropped_events),
         {"icon": "mdi:timer-off-outline", "state_class": "total_increasing", **DIAGNOSTIC},
     ),
+    Entity(
+        "dropped_faces",
+        "sensor",
+        "Dropped faces",
+        lambda moment, _: str(moment.hub.dropped_faces),
+        {"icon": "mdi:face-recognition", "state_class": "total_increasing", **DIAGNOSTIC},
+    ),
 )

@@ -79,10 +79,14 @@ class CameraFigures:
 
 @dataclass(frozen=True, slots=True)
 class HubFigures:
-    """How the daemon does. ``recognition`` False: paused in the whole house."""
+    """How the daemon does. ``recognition`` False: paused in the whole house.
+
+    ``dropped_faces``: gave way to newer ones before they were recognised, because the device is too slow.
+    """
 
     recognition: bool = True
     dropped_events: int = 0
+    dropped_faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
