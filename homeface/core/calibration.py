@@ -18,8 +18,11 @@ STRICTNESS: Mapping[str, float] = MappingProxyType(
 )
 """Words for the false names allowed per visit of a stranger."""
 
-SAFETY = 1.25
-"""Thresholds aim this many times below the asked rate: the world has more strangers than a test set."""
+SAFETY, VISIT_SAFETY = 1.25, 2.0
+"""Thresholds aim this many times below the asked rate: the world has more strangers than a test set.
+
+For visits, where a promise is made and misses are rare, more than for single pictures.
+"""
 SUPPORT_SHARE = 0.75
 """A look speaks for a subject from this share of the visit's threshold on."""
 EARLY_SHARE = 0.1
@@ -138,8 +141,8 @@ def policy_for(
 ) -> Policy:
     """The policy that names at most that share of strangers' visits, with so many people in the gallery.
 
-    Each subject is one more chance for a false name: the rate is split between them (union bound), and a
-    fifth of it is kept in reserve (``SAFETY``). Of the rest, a visit may use ``EARLY_SHARE`` before it has
+    Each subject is one more chance for a false name: the rate is split between them (union bound), and
+    part of it is kept in reserve (``SAFETY``). Of the rest, a visit may use ``EARLY_SHARE`` before it has
     ``min_votes`` looks. For ``identify_one`` the rate holds for each picture.
     Raises ValueError for a rate outside (0, 1) or fewer than one subject.
     """
@@ -147,13 +150,13 @@ def policy_for(
         raise ValueError(f"a rate of false names lies between 0 and 1, not {false_names_per_visit}")
     if subjects < 1:
         raise ValueError(f"a policy needs at least one subject, not {subjects}")
-    rate = false_names_per_visit / subjects / SAFETY
-    threshold = threshold_for(calibration.visit, rate)
-    single = threshold_for(calibration.single, rate)
+    rate = false_names_per_visit / subjects
+    threshold = threshold_for(calibration.visit, rate / VISIT_SAFETY)
+    single = threshold_for(calibration.single, rate / SAFETY)
     return Policy(
         threshold=threshold,
         single_threshold=single,
-        early_extra=threshold_for(calibration.single, rate * EARLY_SHARE) - single,
+        early_extra=threshold_for(calibration.single, rate * EARLY_SHARE / VISIT_SAFETY) - single,
         margin=calibration.margin,
         min_votes=min_votes,
         support=SUPPORT_SHARE * threshold,
