@@ -148,7 +148,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     from homeface.lab.benchmark.plot import plot, require_plotting
     from homeface.lab.benchmark.run import Order, bench
     from homeface.lab.benchmark.setting import Setting
-    from homeface.service.wiring import model_folders
+    from homeface.service.wiring import engine_settings, model_folders
 
     if plot_file is not None:
         require_plotting()
@@ -160,6 +160,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
             embedder=embedder or defaults.embedder,
             device=device,
             folders=tuple(model_folders(None, os.environ)),
+            cache=engine_settings(None, os.environ).cache,
             seconds=seconds or (0.5 if quick else 6.0),
             quick=quick,
             tell=tell,

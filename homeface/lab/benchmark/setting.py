@@ -25,7 +25,8 @@ PEERS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """``device``: ``cpu`` or ``cuda``. ``folders``: searched for weights. ``seconds``: about so long for each
-    comparison, warm-up not counted. ``tell`` hears what is being measured."""
+    comparison, warm-up not counted. ``tell`` hears what is being measured. ``cache``: of compiled models;
+    without one FaceNet stays in torch."""
 
     detector: str
     embedder: str
@@ -34,6 +35,7 @@ class Setting:
     seconds: float
     quick: bool = False
     tell: Callable[[str], None] = lambda _text: None
+    cache: Path | None = None
 
     @property
     def torch_device(self) -> str:
@@ -47,6 +49,7 @@ class Setting:
             "embedder": self.embedder,
             "device": self.device,
             "folders": [str(folder) for folder in self.folders],
+            "cache": None if self.cache is None else str(self.cache),
             "min_face_px": MIN_FACE_PX,
         }
         return options | changes
