@@ -10,7 +10,7 @@ import numpy as np
 
 from homeface.errors import BackendUnavailableError, HomefaceError
 from homeface.lab.benchmark.frames import Material, labelled_scene, recall_of
-from homeface.lab.benchmark.pairs import Ratio, in_turns
+from homeface.lab.benchmark.pairs import Ratio, in_turns, rounded
 from homeface.lab.benchmark.process import Run, Worker
 from homeface.lab.benchmark.recall import LabelledPicture
 from homeface.lab.benchmark.setting import DLIB, FACENET, OPENCV, PEERS, Crew, Setting
@@ -28,6 +28,7 @@ class Ratios:
     missing: dict[str, tuple[str, str]] = field(default_factory=dict)
     memory_mib: dict[str, float] = field(default_factory=dict)
     gating: dict[str, float] = field(default_factory=dict)
+    cuda: dict[str, float] = field(default_factory=dict)
 
     def take(self, key: str, peer: str, measure: Callable[[], Ratio]) -> None:
         """Measure one; a peer that is not installed leaves a row that says so."""
@@ -94,7 +95,25 @@ def compare(material: Material, setting: Setting) -> Ratios:
             _batches(ratios, crew, material, setting)
         _gated(ratios, crew, material, setting)
         _embedding(ratios, crew, setting)
+        if setting.device == "cuda":
+            ratios.cuda = share_of_peak(crew)
     return ratios
+
+
+def share_of_peak(crew: Crew, count: int = 64) -> dict[str, float]:
+    """What FaceNet on our side makes of the device's own peak, in a batch of ``count``."""
+    crew.setting.tell("the device's peak, and FaceNet's share of it")
+    device, ours = crew.own("peak"), crew.own("embedder", embedder="facenet_vggface2")
+    peak = float(device.run("peak").result)
+    ours.run("embed", count=count)
+    seconds = min(ours.run("embed", count=count).wall_s for _ in range(10))
+    used = float(device.run("facenet").result) * count / seconds
+    return {
+        "peak_tflops": rounded(peak / 1e12),
+        "facenet_tflops": rounded(used / 1e12),
+        "share_of_peak": rounded(used / peak),
+        "faces_per_second": rounded(count / seconds),
+    }
 
 
 def _detection(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:

@@ -45,6 +45,7 @@ def load_own(name: str, options: Mapping[str, Any]) -> Mapping[str, Task]:
         "engine": _engine,
         "pipeline": _pipeline,
         "decoder": _decoder,
+        "peak": _peak,
     }
     return made[name](options)
 
@@ -76,7 +77,12 @@ def household(model_id: str, dimension: int) -> tuple[Gallery, Policy]:
 
 
 def _place(options: Mapping[str, Any]) -> Placement:
-    return Placement([Path(folder) for folder in options["folders"]], options["device"])
+    folders = [Path(folder) for folder in options["folders"]]
+    return Placement(folders, options["device"], cache=_cache(options))
+
+
+def _cache(options: Mapping[str, Any]) -> Path | None:
+    return Path(options["cache"]) if options.get("cache") else None
 
 
 def _find_detector(options: Mapping[str, Any]) -> Detector:
@@ -112,7 +118,7 @@ def _embedder(options: Mapping[str, Any]) -> Mapping[str, Task]:
     crops = [cv2.resize(crop, (side, side)) for crop in np.load(options["crops"])]
 
     def embed(wanted: Mapping[str, Any]) -> Any:
-        return len(embedder.embed(crops[: wanted["count"]]))
+        return len(embedder.embed([crops[n % len(crops)] for n in range(wanted["count"])]))
 
     return {"embed": embed}
 
@@ -190,6 +196,7 @@ def _started(runner: asyncio.Runner, options: Mapping[str, Any]) -> Engine:
         embedder=options["embedder"],
         device=options["device"],
         folders=tuple(Path(folder) for folder in options["folders"]),
+        cache=_cache(options),
         min_face_px=options["min_face_px"],
     )
     engine = Engine(settings)
@@ -311,3 +318,14 @@ def _decoder(options: Mapping[str, Any]) -> Mapping[str, Task]:
         return frames
 
     return {"decode": decode}
+
+
+def _peak(options: Mapping[str, Any]) -> Mapping[str, Task]:
+    """What the device could do, and what the network asks of it."""
+    from homeface.lab.benchmark.peak import measure_peak, operations_of_facenet
+
+    device = "cuda:0" if options["device"] == "cuda" else options["device"]
+    return {
+        "peak": lambda _wanted: measure_peak(device),
+        "facenet": lambda _wanted: operations_of_facenet(),
+    }

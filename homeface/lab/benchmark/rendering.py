@@ -52,6 +52,11 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
         rows = [(name, f"{mib} MiB") for name, mib in report["peak_memory_mib"].items()]
         title = "Peak memory of a process that detects and embeds frames with four faces"
         yield Table(title, ("what", "peak"), tuple(rows))
+    if report.get("cuda"):
+        rows = [(name.replace("_", " "), f"{value:.3g}") for name, value in report["cuda"].items()]
+        yield Table(
+            "FaceNet in a batch of 64 beside the card's own matrix products", ("what", ""), tuple(rows)
+        )
     if report.get("whole"):
         yield _parts(report["whole"])
         yield _scenes(report["whole"])

@@ -60,6 +60,7 @@ def bench(wish: Wish, order: Order, setting: Setting, folder: Path, latency: Mea
         ratios = compare(material, setting)
         report["ratios"] = ratios.as_json()
         report["gating"] = ratios.gating
+        report["cuda"] = ratios.cuda
         report["peak_memory_mib"] = {name: round(value) for name, value in ratios.memory_mib.items()}
     if "parts" in order.sections:
         _parts(report, material, setting)

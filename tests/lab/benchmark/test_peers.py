@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from homeface.errors import BackendUnavailableError, HomefaceError
-from homeface.lab.benchmark.comparison import Ratios
-from homeface.lab.benchmark.process import Worker, cpu_seconds, memory_mib
+from homeface.lab.benchmark.comparison import Ratios, share_of_peak
+from homeface.lab.benchmark.process import Run, Worker, cpu_seconds, memory_mib
 from homeface.lab.benchmark.setting import DLIB, Crew, Setting
 from homeface.lab.peers import dlib as peer_dlib
 from tests.support.data import requires_data, weights_dir
@@ -77,3 +77,25 @@ def test_an_embedder_in_a_process_of_its_own(tmp_path: Path) -> None:
         assert worker.peak_memory_mib > 20
         with pytest.raises(HomefaceError, match="There is no"):
             crew.own("embedder", embedder="nobody")
+
+
+class _Device:
+    """A device of 100 TFLOP/s on which 64 faces of a GFLOP each take 2 ms."""
+
+    def __init__(self, *_: object) -> None:
+        self.results = {"peak": 100e12, "facenet": 1e9, "embed": 64}
+
+    def run(self, task: str, **_: object) -> Run:
+        return Run(0.002, 0.002, self.results[task])
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def test_share_of_a_cards_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeface.lab.benchmark.setting.Worker", _Device)
+    with Crew(_setting(), tmp_path / "crops.npy") as crew:
+        told = share_of_peak(crew)
+    assert told == {
+        "peak_tflops": 100.0, "facenet_tflops": 32.0, "share_of_peak": 0.32, "faces_per_second": 32000.0,
+    }  # fmt: skip
