@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from homeface.inference.arrays import Pixels
 from homeface.inference.manifest import Family, Kind, ModelSpec
 from homeface.inference.runtimes.opening import Feeding, Placement, open_onnx, open_torch
 from homeface.inference.types import Detector, Embedder
 from homeface.inference.weights import read_weights
 
+_SMALL_BYTES = 16_000_000
+"""Weights of a network that stay in a processor's cache from one face to the next."""
 __all__ = ["Placement", "load_detector", "load_embedder", "pixels_of"]
 
 
@@ -15,11 +19,16 @@ def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detect
     """A detector of faces from ``min_face_px`` up. Raises the ``ModelError`` tree."""
     if spec.family is Family.MTCNN:
         from homeface.inference.detectors.mtcnn import MtcnnDetector, MtcnnSettings
-        from homeface.inference.runtimes.torch import set_threads
+        from homeface.inference.detectors.mtcnn_networks import network
 
-        set_threads(place.threads)
-        device = place.choose(spec.name, onnx_only=False).device
-        return MtcnnDetector.load(device, MtcnnSettings(min_face_px=min_face_px))
+        feeding = Feeding(pixels=pixels_of(spec))
+        many = replace(feeding, free=(0,))
+        return MtcnnDetector(
+            open_torch(network("PNet"), "mtcnn_pnet", place, feeding),
+            open_torch(network("RNet"), "mtcnn_rnet", place, many),
+            open_torch(network("ONet"), "mtcnn_onet", place, many),
+            MtcnnSettings(min_face_px=min_face_px),
+        )
     from homeface.inference.detectors.scrfd import ScrfdDetector
     from homeface.inference.detectors.yunet import YuNetDetector
 
@@ -37,7 +46,8 @@ def load_embedder(spec: ModelSpec, place: Placement) -> Embedder:
 
     place.choose(spec.name, onnx_only=spec.family is not Family.FACENET)
     content = read_weights(spec, place.folders)
-    feeding = Feeding(pixels=pixels_of(spec), free=(0,), half=True)
+    small = len(content) <= _SMALL_BYTES
+    feeding = Feeding(pixels=pixels_of(spec), free=() if small else (0,), half=True, apart=small)
     if spec.family is Family.FACENET:
         from homeface.inference.embedders.facenet import facenet
 

@@ -70,6 +70,10 @@ class Detector(Protocol):
     def name(self) -> str:
         """Name in the manifest."""
 
+    @property
+    def min_face_px(self) -> int:
+        """Smallest side of a face that it looks for, in pixels of a picture, whatever the picture's size."""
+
     def detect(self, images: Sequence[ImageBGR]) -> list[list[Detection]]:
         """Faces of each picture, best score first, in pixels of that picture."""
 

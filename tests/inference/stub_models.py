@@ -42,6 +42,7 @@ class StubModels:
 
 class StubDetector:
     name = "stub"
+    min_face_px = 40
 
     def __init__(self, models: StubModels) -> None:
         self._models = models

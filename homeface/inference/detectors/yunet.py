@@ -24,8 +24,8 @@ from homeface.inference.types import Network, Tensor
 STRIDES = (8, 16, 32)
 SMALLEST_FACE_PX = 20
 """Side of the smallest face in the network's input; the frame is shrunk accordingly (docs/decisions/0006)."""
-CLOSEUP = Closeup(side_px=96, face_px=64, above_px=18, below_px=56)
-"""Faces of 18 to 56 px in the network's input get their landmarks from a second, closer look."""
+CLOSEUP = Closeup(side_px=96, face_px=64, above_px=18, below_px=36)
+"""Faces of 18 to 36 px in the network's input get their landmarks from a second, closer look."""
 SCORE_THRESHOLD, OVERLAP_THRESHOLD, MAX_CANDIDATES = 0.6, 0.4, 750
 
 

@@ -46,7 +46,7 @@ class OpenVinoOptions:
     cache: Path | None = None
     pixels: Pixels | None = None
     free: tuple[int, ...] = ()
-    variants: int = 8
+    variants: int = 16
     apart: bool = False
 
 
