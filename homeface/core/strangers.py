@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,13 +35,18 @@ class Strangers:
     rest: float
     level: float
     spread: float
+    _axes: NDArray[np.float32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # one block, so that a probe is compared with all of it in one product
+        object.__setattr__(self, "_axes", np.concatenate([self.factors, self.mean[None]]))
 
     def comparable(self, scores: NDArray[np.float32], probes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (N, S) of N unit probes (N, D), as if each probe were as like to strangers as most are."""
-        slope = self.spread / np.sqrt(np.square(probes @ self.factors.T).sum(axis=1) + self.rest)
-        return np.asarray(
-            (scores - (probes @ self.mean)[:, None]) * slope[:, None] + self.level, dtype=np.float32
-        )
+        along = probes @ self._axes.T
+        expected = along[:, -1:]
+        slope = self.spread / np.sqrt(np.square(along[:, :-1]).sum(axis=1, keepdims=True) + self.rest)
+        return np.asarray((scores - expected) * slope + self.level, dtype=np.float32)
 
 
 def strangers_of(

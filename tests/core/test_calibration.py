@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homeface.core.calibration import (
     STRICTNESS,
+    SUPPORT_SHARE,
     Calibration,
+    calibration_as_json,
     calibration_file,
     calibration_from,
     policy_for,
     threshold_for,
 )
+from homeface.core.strangers import strangers_of
 from homeface.errors import ModelError
 
 TABLE = ((0.1, 0.30), (0.01, 0.42), (0.001, 0.55))
@@ -50,12 +55,14 @@ def test_a_smaller_rate_never_asks_less(a: float, b: float) -> None:
 
 
 @given(rates, st.integers(1, 30))
-def test_a_larger_gallery_and_a_single_look_never_ask_less(rate: float, subjects: int) -> None:
+def test_a_larger_gallery_never_asks_less(rate: float, subjects: int) -> None:
     few = policy_for(CALIBRATION, rate, subjects=subjects)
     many = policy_for(CALIBRATION, rate, subjects=subjects + 1)
     assert many.threshold >= few.threshold
     assert few.single_threshold is not None
-    assert few.single_threshold >= few.threshold
+    assert many.single_threshold is not None
+    assert many.single_threshold >= few.single_threshold
+    assert few.early_extra >= 0
     assert few.support <= few.threshold
 
 
@@ -111,6 +118,27 @@ def test_json_form() -> None:
             calibration_from({k: v for k, v in data.items() if k != key})
     with pytest.raises(ModelError, match="damaged"):
         calibration_from(data | {"visit": "high"})
+
+
+def test_what_is_written_can_be_read() -> None:
+    generator = np.random.default_rng(0)
+    vectors = generator.normal(size=(40, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    strangers = strangers_of(vectors, np.arange(40))
+    whole = replace(CALIBRATION, strangers=strangers, crowd_share=2.0, kin_share=0.2, kin_free=0.3)
+    again = calibration_from(json.loads(json.dumps(calibration_as_json(whole))))
+    assert again.strangers is not None
+    assert np.array_equal(again.strangers.factors, strangers.factors)
+    assert replace(again, strangers=None) == replace(whole, strangers=None)
+
+
+def test_early_names_and_looks_that_speak_follow_the_rate() -> None:
+    loose, strict = policy_for(CALIBRATION, 0.01), policy_for(CALIBRATION, 0.0001)
+    for policy in (loose, strict):
+        assert policy.early_extra > 0
+        assert policy.support == pytest.approx(SUPPORT_SHARE * policy.threshold)
+        assert policy.rival == CALIBRATION.support
+    assert strict.support > loose.support
 
 
 def test_the_file_of_a_model() -> None:

@@ -13,11 +13,14 @@ from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.identification import (
     INSTANT_SECONDS,
     MAX_LOOKS,
+    REPEATED_SHARE,
     Evidence,
     Policy,
     conclude,
     decide,
     identify_one,
+    margin_between,
+    subject_extras,
 )
 from homeface.core.types import (
     Decision,
@@ -210,6 +213,68 @@ def test_a_single_picture_gets_a_name_or_unknown_with_reasons() -> None:
     assert Reason.BELOW_THRESHOLD in below.reasons
     poor = identify_one(seen(0), replace(GOOD, reasons=(Reason.BLURRED,)), family(), POLICY)
     assert poor == Unknown((Reason.NO_USABLE_FACE, Reason.BLURRED))
+
+
+def test_the_reasons_for_a_single_picture_are_those_of_one_picture() -> None:
+    assert identify_one(seen(0, 0.65), GOOD, family(), POLICY).reasons == (Reason.BELOW_THRESHOLD,)  # type: ignore[union-attr]
+    assert identify_one(seen(7), GOOD, family(1), POLICY).reasons[0] is Reason.BELOW_THRESHOLD  # type: ignore[union-attr]
+    early = replace(POLICY, early_extra=0.2)
+    assert name_of(identify_one(seen(0, 0.8), GOOD, family(), early)) == "s0"
+    assert name_of(decide(walk(seen(0, 0.8)), family(), early)) is None  # a visit has more chances
+
+
+def test_a_repeated_look_adds_little() -> None:
+    still = walk(*[seen(0, 0.85, 1)] * 5)
+    moving = walk(*person(0, 5))
+    assert still.votes == moving.votes == 5
+    assert [look.weight for look in moving.looks] == [1.0] * 5
+    assert still.looks[0].weight == 1.0
+    assert still.looks[4].weight == pytest.approx(REPEATED_SHARE)
+
+
+def test_looks_that_were_compared_before_give_the_same_answer() -> None:
+    looks = [*person(0, 4), seen(7), *person(1, 2)]
+    grown = Evidence()
+    for number, look in enumerate(looks):
+        grown = grown.add(look, GOOD, 1000.0 + number * 0.5)
+        decide(grown, family(2), POLICY)  # another gallery, in between
+        assert decide(grown, family(), POLICY) == decide(walk(*looks[: number + 1]), family(), POLICY)
+
+
+def test_who_looks_like_the_housemates_needs_more() -> None:
+    def house(likeness: float) -> Gallery:
+        rest = np.sqrt(1 - likeness**2)
+        vectors = [axis(0), *(likeness * axis(0) + rest * axis(p) for p in (1, 2, 3))]
+        return Gallery(
+            [Subject(f"s{p}", "") for p in range(4)],
+            [Template(f"t{p}", f"s{p}", v.astype(np.float32), MODEL) for p, v in enumerate(vectors)],
+            MODEL,
+        )
+
+    crowded = replace(POLICY, crowd_share=2.0, crowd_free=0.05)
+    extras = subject_extras(house(0.3), crowded)
+    assert extras[0] == pytest.approx(2 * (0.3 * 3 / 7 - 0.05), abs=1e-6)
+    assert extras[0] > extras[1] > 0
+    assert not subject_extras(house(0.0), crowded).any()
+    looks = walk(*person(0, 3, 0.62))
+    assert name_of(decide(looks, house(0.0), crowded)) == name_of(decide(looks, house(0.3), POLICY)) == "s0"
+    assert decide(looks, house(0.3), replace(crowded, crowd_share=9.0)).reasons == (Reason.BELOW_THRESHOLD,)  # type: ignore[union-attr]
+
+
+def test_lookalikes_need_a_larger_lead() -> None:
+    both = Gallery(
+        [Subject("a", ""), Subject("b", "")],
+        [
+            Template("1", "a", axis(0), MODEL),
+            Template("2", "b", (0.8 * axis(0) + 0.6 * axis(1)).astype(np.float32), MODEL),
+        ],
+        MODEL,
+    )
+    careful = replace(POLICY, kin_share=0.5, kin_free=0.25)
+    assert margin_between(both, POLICY, 0, 1) == POLICY.margin
+    assert margin_between(both, careful, 0, 1) == pytest.approx(POLICY.margin + 0.5 * 0.55)
+    assert name_of(decide(walk(*person(0, 4)), both, POLICY)) == "a"
+    assert decide(walk(*person(0, 4)), both, careful).reasons == (Reason.RUNNER_UP_TOO_CLOSE,)  # type: ignore[union-attr]
 
 
 def test_few_templates_small_faces_and_infrared_need_more() -> None:
