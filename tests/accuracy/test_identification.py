@@ -13,7 +13,8 @@ from homeface.core.types import Identified
 from homeface.inference.calibration import calibration_for
 from homeface.lab.evaluation.faces import FaceSet
 from homeface.lab.evaluation.household import evidence_of, households, member_visits, visits_of
-from homeface.lab.evaluation.promise import Protocol, keep_promise
+from homeface.lab.evaluation.promise import keep_promise
+from homeface.lab.evaluation.street import Protocol
 from tests.accuracy.conftest import EMBEDDERS
 from tests.support.data import requires_data
 
@@ -30,7 +31,7 @@ def test_no_wrong_name_and_the_family_is_named(
     face_sets: dict[str, FaceSet], embedder: str, subjects: int
 ) -> None:
     faces = face_sets[embedder]
-    protocol = Protocol(households=25, subjects=subjects, photos=4, length=5)
+    protocol = Protocol(households=25, subjects=subjects, photos=4, looks=5)
     result = keep_promise(
         faces, everybody(faces), calibration_for(faces.model_id), STRICTNESS["normal"], protocol=protocol
     )

@@ -17,7 +17,7 @@ from homeface.lab.evaluation.faces import FaceSet
 from homeface.lab.evaluation.household import LOOK_SPACING_SECONDS, enrollable, usable
 
 _VISITS_EACH = 3
-_SHORTEST_VISIT = 3
+_SHORTEST_VISIT, _ENOUGH_PEOPLE = 3, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,16 @@ class Street:
             "Add pictures, or ask for fewer --subjects or --photos."
         )
 
+    def _shortest_visit(self) -> int:
+        """Strangers' visits with fewer pictures than a full one has count too, as far as they are needed."""
+        numbers = np.array([len(rows) for rows in self.met.values()])
+        for shortest in range(min(_SHORTEST_VISIT, self.looks), 1, -1):
+            if (numbers >= shortest).sum() >= _ENOUGH_PEOPLE:
+                return shortest
+        return 1
+
     def _strangers_visits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        shortest = min(_SHORTEST_VISIT, self.looks)
+        shortest = self._shortest_visit()
         rows: list[NDArray[np.int64]] = []
         person: list[int] = []
         for number, own in self.met.items():
