@@ -60,6 +60,7 @@ class Material:
 
 def prepare(wish: Wish, folder: Path) -> Material:
     """Draw, read and write everything. Raises ``ImageError`` for files that cannot be used."""
+    _files(wish.frames)  # what cannot be used is told before anything is drawn
     random = np.random.default_rng(2026)
     portraits, told = _portraits(wish)
     material = Material(told=[told], portraits=portraits)

@@ -115,13 +115,25 @@ def test_tables_name_machine_frames_and_what_is_missing(homeface: Command) -> No
 
 
 @pytest.mark.usefixtures("report")
-def test_markdown_and_plot(homeface: Command, tmp_path: Path) -> None:  # noqa: F811
-    pytest.importorskip("matplotlib", reason="the report extra")
-    answer = homeface("bench", "--quick", "--markdown", "--plot", tmp_path / "plot.png")
+def test_markdown(homeface: Command) -> None:  # noqa: F811
+    answer = homeface("bench", "--quick", "--markdown")
     assert answer.code == 0, answer.err
     assert "| detect_1080p | facenet-pytorch | 20 × ✗ | ≥ 25 |" in answer.out
     assert "| 4 | computed | 30.0 CPU s a minute |" in answer.out
+
+
+def test_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the report extra")
+    told = {
+        "models": {"device": "cpu"},
+        "machine": {"cpu": "a CPU", "cores": 2},
+        "date": "2026-01-01",
+        "ratios": {"detect_1080p": {"ratio": 20.0, "pairs": [[1.0, 20.0]], "peer": "X", "better": "higher"}},
+    }
+    plotting.plot(told, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 5000
+    with pytest.raises(HomefaceError, match="no ratio to plot"):
+        plotting.plot({**told, "ratios": {}}, tmp_path / "empty.png")
 
 
 def test_no_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
