@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from homeface.core.association import size
 from homeface.core.motion import Motion
-from homeface.core.regions import Cells, cover, grown, holds, parts_of, regions_of, union
+from homeface.core.regions import Cells, cover, grown, holds, merged, parts_of, union
 from homeface.core.track import Track
 from homeface.core.types import Box, Grey, Identified, Undecided
 
@@ -111,7 +111,7 @@ class Attention:
         due = [track for track in tracks if track in around or track.visit_id not in calm]
         known = [track for track in tracks if track not in around]
         cells = lately | self._unexplained(motion.cells, known, now, shape)
-        regions = self._regions(cells, due, tracks, now, shape)
+        regions = self._regions(cells, due, now, shape)
         if sum(region.area for region in regions) > self.settings.full_share * shape[0] * shape[1]:
             return Plan(True, calm=calm)
         return Plan(False, regions, calm, frozenset(track.visit_id for track in around))
@@ -187,14 +187,14 @@ class Attention:
         return left
 
     def _regions(
-        self, cells: Cells, due: Sequence[Track], tracks: Sequence[Track], now: float, shape: tuple[int, int]
+        self, cells: Cells, due: Sequence[Track], now: float, shape: tuple[int, int]
     ) -> tuple[Box, ...]:
-        """The rectangles to look at; none cuts through a face that is known."""
+        """The rectangles to look at."""
         margin = self.settings.cell_margin * shape[1] / max(1, cells.shape[1])
         boxes = [grown(part, margin, shape) for part in parts_of(cells, shape)]
         boxes += [self._around(track, now, shape) for track in due]
-        known = [self._around(track, now, shape) for track in tracks]
-        return regions_of(boxes, known, shape, self.settings.max_regions)
+        inside = [box for box in boxes if box.width and box.height]
+        return tuple(merged(inside, self.settings.max_regions))
 
     def _around(self, track: Track, now: float, shape: tuple[int, int]) -> Box:
         """Where the face of a track will be found, with a margin."""

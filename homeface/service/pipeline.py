@@ -16,7 +16,7 @@ from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy, conclude, decide
 from homeface.core.motion import GREY_HEIGHT, GREY_WIDTH, MotionGate
 from homeface.core.tracking import Track, Tracker
-from homeface.core.types import Box, Embedding, Face, Frame, ImageBGR, ImageRGB, Picture, Reason, Sighting
+from homeface.core.types import Box, Embedding, Face, Frame, ImageBGR, ImageRGB, Picture, Sighting
 from homeface.errors import FacesDroppedError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class FaceEngine(Protocol):
         """Id of the embedding model."""
 
     async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
-        """Faces of one frame, with quality and aligned crops; ``regions`` (pixels): only what is there."""
+        """Faces of one frame, with quality and aligned crops; ``regions`` (pixels): those in there, and no
+        faces cut off by a region's border."""
 
     async def embed(self, crops: Sequence[ImageRGB]) -> list[Embedding]:
         """One embedding per crop."""
@@ -132,7 +133,7 @@ class Pipeline:
         self.stats.full += plan.full
         self.stats.area += 1.0 if plan.full else sum(r.area for r in plan.regions) / (height * width)
         self.stats.faces += len(faces)
-        return [face if plan.looks_at(face.detection.box) else _cut_off(face) for face in faces]
+        return faces
 
     async def _embed(self, tracks: Sequence[Track], now: float) -> list[Track]:
         """Embed the faces that can still tell something; returns the living tracks.
@@ -179,8 +180,3 @@ class Pipeline:
         visit = (sighting.visit_id, sighting.captured_at)
         lesson = lesson_of(track.evidence, track.decision, self.recognition.gallery, teaching, visit)
         return sighting if lesson is None else replace(sighting, lesson=lesson)
-
-
-def _cut_off(face: Face) -> Face:
-    """A face at the edge of a region: followed, but seen too incompletely to tell whose it is."""
-    return replace(face, quality=replace(face.quality, reasons=(*face.quality.reasons, Reason.CUT_OFF)))

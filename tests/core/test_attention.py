@@ -170,13 +170,6 @@ def test_somebody_beside_a_known_face_is_looked_at_at_once() -> None:
     assert not plan.looks_at(HERE)
 
 
-def test_no_region_cuts_through_a_face_that_is_followed() -> None:
-    left, right = track(0.0), track(0.0, Box(1040, 300, 1140, 420), Undecided(), "other")
-    plan = step(awake(0.0, left, right), motion(), 0.2, left, right)
-    assert plan.looks_at(right.box)
-    assert plan.looks_at(left.box)
-
-
 def test_regions_of_nearly_all_are_a_look_at_everything() -> None:
     attention = awake()
     step(attention, motion((0, 0)), 0.2)

@@ -8,8 +8,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from homeface.core.attention import Plan
-from homeface.core.types import ArrayPicture, Box, Identified, Reason, Undecided, Unknown
+from homeface.core.types import Identified, Reason, Undecided, Unknown
 from homeface.errors import FacesDroppedError
 from tests.fakes.engine import GOOD_QUALITY, FakeEngine
 from tests.support.people import (
@@ -190,16 +189,6 @@ class TestSparing:
         await show(pipeline, WITH_MUM, 100.0, 5.4)
         ((*_, other),) = await show(pipeline, frame_with((MUM, BOX), (DAD, ELSEWHERE)), 105.4, 0.2)
         assert other.first_seen == pytest.approx(105.4)
-
-    async def test_a_face_at_the_edge_of_a_region_is_followed_but_not_embedded(
-        self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        pipeline = pipeline_of(engine, MUM)
-        plan = Plan(False, (Box(200, 80, 310, 200),))
-        faces = await engine.look(WITH_MUM)
-        monkeypatch.setattr(engine, "look", AsyncMock(return_value=faces))
-        (face,) = await pipeline._look(ArrayPicture(WITH_MUM), plan)
-        assert face.quality.reasons == (Reason.CUT_OFF,)
 
     async def test_embeddings_are_made_only_while_they_can_tell_something(self, engine: FakeEngine) -> None:
         pipeline = pipeline_of(engine, MUM)
