@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,12 @@ class Worker:
         environ = dict(os.environ)
         if subject.startswith("peer:") and environ.get("OMP_WAIT_POLICY") == "PASSIVE":
             del environ["OMP_WAIT_POLICY"]  # homeface's own setting, which a peer's user does not have
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "homeface.lab.benchmark.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._complaints,
             env=environ,
             text=True,
             bufsize=1,
@@ -73,6 +75,13 @@ class Worker:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        self._complaints.close()
+
+    def _last_words(self) -> str:
+        self._process.wait(5)
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self._process.returncode}, without a word."
 
     def __enter__(self) -> Worker:
         return self
@@ -91,7 +100,9 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise HomefaceError(f"The process that measures {self.subject} has ended by itself.")
+            raise HomefaceError(
+                f"The process that measures {self.subject} has ended by itself: {self._last_words()}"
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             kind = BackendUnavailableError if answer["kind"] == "missing" else HomefaceError

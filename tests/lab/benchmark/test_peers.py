@@ -60,6 +60,11 @@ def test_a_peer_that_cannot_start_is_asked_once(tmp_path: Path, monkeypatch: pyt
     assert tries == [DLIB]
 
 
+def test_a_process_that_dies_leaves_its_last_words() -> None:
+    with pytest.raises(HomefaceError, match="peer:nobody has ended by itself: KeyError: 'nobody'"):
+        Worker("peer:nobody", {})
+
+
 def test_a_process_tells_its_time_and_memory() -> None:
     assert cpu_seconds(os.getpid()) > 0
     assert memory_mib(os.getpid(), "VmHWM") >= memory_mib(os.getpid()) * 0.5 > 0
