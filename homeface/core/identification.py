@@ -11,6 +11,7 @@ Unknown is an answer like any other and can be revised while the track lasts, as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -47,7 +48,8 @@ class Policy:
     """What a name needs. Scores are those of ``comparable``; rates come from ``calibration``.
 
     ``threshold`` least score of the mean face of a visit; ``single_threshold`` the same for a single picture
-    and, with ``early_extra`` added, for a visit of fewer than ``min_votes`` looks (None: those get no name);
+    and, with ``early_extra`` added, for a visit of fewer than ``min_votes`` looks (None, or an infinite extra
+    for the visit: those get no name);
     ``margin`` least lead over the runner-up, raised by ``kin_share`` of how much more alike than ``kin_free``
     the two subjects' centroids are;
     ``support`` score from which one look speaks for a subject, ``rival`` from which it may speak for another
@@ -308,8 +310,11 @@ def _needed(
     if alone or short:
         if policy.single_threshold is None:
             return None
-        early = policy.single_threshold + policy.early_extra
-        needed = policy.single_threshold if alone else max(needed, early)
+        needed = (
+            policy.single_threshold if alone else max(needed, policy.single_threshold + policy.early_extra)
+        )
+        if math.isinf(needed):
+            return None
     needed += policy.extra_for(int(gallery.template_counts[column]))
     if policy.crowd_share > 0:
         needed += policy.crowd_share * max(0.0, float(gallery.crowding[column]) - policy.crowd_free)

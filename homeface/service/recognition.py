@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from homeface.config import Config
@@ -42,10 +43,10 @@ def _at_least(policy: Policy, faces: int) -> Policy:
     """The policy that names nobody by fewer faces.
 
     The figures of a visit hold from ``min_votes`` looks on: asking for fewer does not lower that, and the
-    higher threshold of shorter visits stays. Nobody is called unknown before they could have been named.
+    higher threshold of shorter visits stays. Single pictures that somebody shows us are judged as ever. Nobody is called unknown before they could have been named.
     """
     if faces <= 1:
         return policy
     votes = min(MAX_LOOKS, max(policy.min_votes, faces))
     unknown = max(policy.unknown_votes, votes)
-    return replace(policy, min_votes=votes, single_threshold=None, unknown_votes=unknown)
+    return replace(policy, min_votes=votes, early_extra=math.inf, unknown_votes=unknown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -221,6 +222,9 @@ def test_the_reasons_for_a_single_picture_are_those_of_one_picture() -> None:
     early = replace(POLICY, early_extra=0.2)
     assert name_of(identify_one(seen(0, 0.8), GOOD, family(), early)) == "s0"
     assert name_of(decide(walk(seen(0, 0.8)), family(), early)) is None  # a visit has more chances
+    never = replace(POLICY, early_extra=math.inf)
+    assert name_of(identify_one(seen(0, 0.8), GOOD, family(), never)) == "s0"
+    assert conclude(walk(seen(0, 0.99)), family(), never).reasons == (Reason.TOO_FEW_FACES,)  # type: ignore[union-attr]
 
 
 def test_a_repeated_look_adds_little() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from asyncio import to_thread
 from pathlib import Path
 
@@ -40,5 +41,6 @@ async def test_nobody_is_named_or_called_unknown_by_fewer_faces_than_asked(
     tmp_path: Path, asked: int, votes: int, unknown: int
 ) -> None:
     made = await policy(tmp_path, min_faces=asked)
-    assert (made.min_votes, made.single_threshold, made.unknown_votes) == (votes, None, unknown)
+    assert (made.min_votes, made.early_extra, made.unknown_votes) == (votes, math.inf, unknown)
+    assert made.single_threshold == (await policy(tmp_path)).single_threshold
     assert made.threshold == (await policy(tmp_path)).threshold
