@@ -8,7 +8,17 @@ import time
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "cv2", "onnxruntime", "av", "facenet_pytorch")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "cv2",
+    "onnxruntime",
+    "av",
+    "facenet_pytorch",
+    "openvino",
+    "matplotlib",
+    "dlib",
+)
 _HELP = "from homeface.cli import run_cli; assert run_cli({arguments!r}) == 0"
 WAYS = {
     "import": "import homeface",

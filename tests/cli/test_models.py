@@ -35,6 +35,18 @@ def test_list(homeface: Command) -> None:
 
 
 @requires_data
+def test_compile_prepares_the_models_in_use(
+    homeface: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path / "cache"))
+    answer = homeface("models", "compile", "mobilefacenet")
+    assert answer.code == 0
+    assert "mobilefacenet: openvino on cpu" in answer.out
+    assert any(path.name.startswith("mobilefacenet.") for path in (tmp_path / "cache" / "compiled").iterdir())
+    assert homeface("models", "compile", "arcface").code == 2
+
+
+@requires_data
 def test_verify_knows_good_files(homeface: Command) -> None:
     answer = homeface("models", "verify", "--json")
     assert answer.code == 0

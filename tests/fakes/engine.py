@@ -30,6 +30,7 @@ from homeface.core.types import (
 )
 from homeface.errors import ModelError
 from homeface.inference.arrays import require_image
+from homeface.inference.device_work import look_request
 from homeface.inference.engine import EngineStats
 
 GREEN, RED = 201, 77
@@ -142,7 +143,7 @@ class FakeEngine:
         self._free.set()
 
     async def look(self, image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
-        image = image if isinstance(image, np.ndarray) else image.bgr()
+        image = look_request(image, regions).picture.bgr()
         require_image(image)
         await self._work(self.look_seconds)
         faces = [self._face(image, person) for person in persons_in(image)]

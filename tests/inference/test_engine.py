@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homeface.errors import BackendUnavailableError, ModelError, WeightsUnavailableError
+from homeface.errors import BackendUnavailableError, FacesDroppedError, ModelError, WeightsUnavailableError
 from homeface.inference import engine as engine_module
+from homeface.inference.device_thread import DeviceThread, Limits
 from homeface.inference.engine import Engine, EngineSettings
 from tests.fakes.engine import CROP_PX, GREEN, RED, frame_with
 from tests.inference.stub_models import StubModels
@@ -124,6 +125,48 @@ async def test_the_queue_is_bounded_and_nobody_is_refused(engine: Engine, models
     assert engine.stats.queued == 5
     models.gate.set()
     assert [len(faces) for faces in await asyncio.gather(*tasks)] == [1] * 20
+
+
+async def test_faces_that_wait_give_way_to_newer_ones(models: StubModels) -> None:
+    engine = Engine(EngineSettings(max_crops=8, max_faces=4), models.load)
+    await engine.start()
+    models.gate.clear()
+    models.entered.clear()
+    running = asyncio.create_task(engine.look(FRAME))
+    await until(models.entered.is_set)
+    waiting = [asyncio.create_task(engine.embed([crop_of(p)] * n)) for p, n in ((1, 2), (2, 2), (3, 1))]
+    await until(lambda: engine.stats.dropped == 2)
+    with pytest.raises(FacesDroppedError):
+        await waiting[0]
+    beat = engine.heartbeat()
+    models.gate.set()
+    assert [len(await task) for task in waiting[1:]] == [2, 1]
+    await running
+    assert engine.stats.dropped == 2
+    assert engine.heartbeat() > beat
+    assert len(await engine.embed([crop_of(1)] * 9)) == 9  # a large request alone is no reason to drop it
+    await engine.aclose()
+
+
+async def test_work_may_wait_for_company_while_other_work_is_done() -> None:
+    thread = DeviceThread("homeface-device", max_queue=4)
+    batches: list[list[int]] = []
+
+    def run(items: list[int]) -> list[int]:
+        batches.append(items)
+        return items
+
+    patient = Limits(max_weight=2, max_waiting=8, wait_seconds=60)
+    first = asyncio.create_task(thread.ask_newest(run, 1, patient, batch="embed"))
+    await until(lambda: thread.queued == 1)
+    assert await thread.ask(run, 10, batch="look") == 10
+    assert not first.done()
+    assert await thread.ask_newest(run, 2, patient, batch="embed") == 2
+    assert await first == 1
+    short = Limits(max_weight=2, max_waiting=8, wait_seconds=0.01)
+    assert await thread.ask_newest(run, 3, short, batch="embed") == 3
+    assert batches == [[10], [1, 2], [3]]
+    assert await thread.stop(lambda: None, 5)
 
 
 async def test_a_hang_is_seen_by_the_heartbeat(engine: Engine, models: StubModels) -> None:

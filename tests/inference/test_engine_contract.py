@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from homeface.core.types import ImageBGR
+from homeface.core.types import ArrayPicture, Box, ImageBGR
 from homeface.errors import ImageError, ModelError
 from homeface.inference.engine import Engine, EngineSettings
 from tests.fakes.engine import FakeEngine, frame_with
@@ -102,6 +102,22 @@ async def test_look_finds_faces_with_box_landmarks_quality_and_crop(case: Case) 
         assert face.crop.dtype == np.uint8
         assert face.crop.ndim == 3
         assert face.quality.interocular_px > 10
+
+
+async def test_a_picture_is_looked_at_where_it_is_asked_for(case: Case) -> None:
+    whole = await case.engine.look(ArrayPicture(case.two_people))
+    assert len(whole) == 2
+    height, width = case.two_people.shape[:2]
+    between = 180.5 if width == 640 else width / 2  # a detector may see a little beside what it is asked for
+    left, right = Box(0, 0, between, height), Box(between, 0, width + 50, height)
+    (one,) = await case.engine.look(ArrayPicture(case.two_people), [left])
+    assert one.detection.box.centre[0] < width / 2
+    both = await case.engine.look(case.two_people, [left, right])
+    assert len(both) == 2
+    for face in (one, *both):  # in pixels of the full frame
+        centre = face.detection.box.centre
+        assert min(np.hypot(*np.subtract(centre, other.detection.box.centre)) for other in whole) < 12
+    assert await case.engine.look(case.two_people, []) == []
 
 
 async def test_an_empty_room_has_no_faces(case: Case) -> None:
