@@ -43,7 +43,8 @@ def _at_least(policy: Policy, faces: int) -> Policy:
     """The policy that names nobody by fewer faces.
 
     The figures of a visit hold from ``min_votes`` looks on: asking for fewer does not lower that, and the
-    higher threshold of shorter visits stays. Single pictures that somebody shows us are judged as ever. Nobody is called unknown before they could have been named.
+    higher threshold of shorter visits stays. Single pictures that somebody shows us are judged as ever.
+    Nobody is called unknown before they could have been named.
     """
     if faces <= 1:
         return policy
