@@ -76,6 +76,8 @@ def bench(wish: Wish, order: Order, setting: Setting, folder: Path, latency: Mea
             lambda: soak(clips, folder, setting, order.soak_seconds, order.soak_progress).as_json()
         )
     report["seconds"] = round(time.monotonic() - begun, 1)
+    times = os.times()
+    report["cpu_seconds"] = round(sum(times[:4]), 1)
     return report
 
 
