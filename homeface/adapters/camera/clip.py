@@ -12,6 +12,7 @@ from homeface.adapters.camera.alertness import Alertness
 from homeface.adapters.camera.decoding import Decoder
 from homeface.adapters.camera.picture import DecodedPicture
 from homeface.adapters.camera.settings import CameraSettings
+from homeface.adapters.camera.structure import Knowledge
 from homeface.adapters.camera.timing import Pace
 from homeface.core.types import Frame, Picture
 from homeface.errors import CameraError
@@ -136,6 +137,7 @@ class FileSource:
         self._flat_out = flat_out
         self._frames: Iterator[tuple[VideoFrame, float]] | None = None
         self._frame: VideoFrame | None = None
+        self._known = Knowledge()
         self._started = 0.0
         self._last = 0.0
         self._sent = 0.0
@@ -167,7 +169,7 @@ class FileSource:
         try:
             following = next(self._frames, None)
             if following is None and self._settings.loop:
-                self._started += self._last + self._step
+                self._started += max(self._last, self._sent) + self._step  # the last ones may not be decoded
                 self._play()
                 following = next(self._frames, None)
         except _StoppedError:
@@ -182,7 +184,7 @@ class FileSource:
 
     def _begin(self, stream: VideoStream) -> Feed:
         """Packets come when a camera would send them, and are decoded as a camera's are."""
-        decoder = Decoder(stream, self._alertness, self._settings.analysis_fps)
+        decoder = Decoder(stream, self._alertness, self._settings.analysis_fps, knowledge=self._known)
         first: float | None = None
 
         def feed(packet: Packet[VideoStream]) -> list[VideoFrame]:

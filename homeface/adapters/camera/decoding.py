@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from homeface.adapters.camera.alertness import Alertness
-from homeface.adapters.camera.structure import Structure, Surge, is_needed
+from homeface.adapters.camera.structure import Knowledge, is_needed
 from homeface.adapters.camera.timing import Pace
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Decoder:
         alertness: Alertness | None = None,
         analysis_fps: float | None = None,
         longest_sleep_seconds: float = GUARDED_BLIND_SECONDS,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self._context = stream.codec_context
         self._time_base = stream.time_base or Fraction(1, 90_000)
@@ -60,28 +61,28 @@ class Decoder:
         self._alertness = alertness or Alertness()
         self._analysis_fps = analysis_fps
         self._longest = longest_sleep_seconds
-        self._structure, self._surge, self._pace = Structure(), Surge(), Pace(analysis_fps)
+        self._pace = Pace(analysis_fps)
+        self._known = knowledge or Knowledge()
         self._captured: dict[int, float] = {}
         self._waiting: list[_Waiting] = []
         self._key_at = 0.0
-        self._cost = 0.0
         self.asleep = False
 
     def feed(self, packet: Packet[VideoStream], captured: float, now: float) -> list[Taken]:
         """Frames that this packet completes; ``captured`` when it was taken, ``now`` for ``Alertness``."""
         key, needed = packet.is_keyframe, is_needed(packet, self._codec)
-        self._structure.note(captured, key, needed)
+        self._known.structure.note(captured, key, needed)
         if self._context.codec.intra_only:  # MJPEG and the like: each picture stands for itself
             return self._decode(packet, captured) if self._pace.due(captured) else []
         if key:
             self._key_at = captured
             self._waiting.clear()
-        elif self._surge.grew(packet.size) and not self._alertness.attention:
+        elif self._known.surge.grew(packet.size) and not self._alertness.attention:
             self._alertness.wake(now)
         self.asleep = not self._alertness.awake(now) and self._may_sleep(captured, now)
         if not self.asleep:
             behind = self._catch_up()
-            skipped = not needed and self._structure.can_skip(self._analysis_fps, self._reorders)
+            skipped = not needed and self._known.structure.can_skip(self._analysis_fps, self._reorders)
             return behind if skipped else self._decode(packet, captured) or behind
         if key:
             return self._decode_alone(packet, captured)
@@ -100,13 +101,13 @@ class Decoder:
     def _may_sleep(self, captured: float, now: float) -> bool:
         guarded = self._alertness.guarded(now)
         longest = min(self._longest, GUARDED_BLIND_SECONDS if guarded else BLIND_SECONDS)
-        group = self._structure.group_seconds
+        group = self._known.structure.group_seconds
         return (
             group is not None
             and max(group, captured - self._key_at) <= longest
-            and self._structure.group_pictures * self._cost <= CATCH_UP_SECONDS
+            and self._known.structure.group_pictures * self._known.decode_seconds <= CATCH_UP_SECONDS
             and sum(waiting.packet.size for waiting in self._waiting) <= _WAITING_BYTES
-            and (guarded or self._surge.ready)
+            and (guarded or self._known.surge.ready)
         )
 
     def _catch_up(self) -> list[Taken]:
@@ -142,7 +143,8 @@ class Decoder:
         except av.error.InvalidDataError:
             return []
         if not packet.is_keyframe:
-            self._cost += _RECENT * (time.thread_time() - began - self._cost)
+            spent = time.thread_time() - began
+            self._known.decode_seconds += _RECENT * (spent - self._known.decode_seconds)
         return self._take(frames, captured)
 
     def _drain(self, captured: float) -> list[Taken]:

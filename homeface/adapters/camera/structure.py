@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 _HEAD_BYTES = 1024
 """Parameter sets and messages before a picture fit in here; what lies behind is taken for needed."""
+_TRIFLE_BYTES = 64
+"""Of a drawn picture without any noise nothing is sent but headers; their growth means nothing."""
 _H265_NOT_NEEDED = frozenset({0, 2, 4, 6, 8})
 """TRAIL_N, TSA_N, STSA_N, RADL_N, RASL_N: H.265, table 7-1."""
 
@@ -70,9 +73,23 @@ class Surge:
     def grew(self, size: int) -> bool:
         """Feed the size in bytes of each packet that is no key frame."""
         ordered = sorted(self._sizes)
-        self._large.append(self.ready and size > self._factor * ordered[len(ordered) * 9 // 10])
+        self._large.append(
+            self.ready and size > self._factor * ordered[len(ordered) * 9 // 10] + _TRIFLE_BYTES
+        )
         self._sizes.append(size)
         return sum(self._large) >= 2
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What was learned of a stream; a recording that runs again is known already.
+
+    ``decode_seconds``: mean CPU time of a picture that is no key frame.
+    """
+
+    structure: Structure = field(default_factory=Structure)
+    surge: Surge = field(default_factory=Surge)
+    decode_seconds: float = 0.0
 
 
 def is_needed(packet: Packet[VideoStream], codec: str) -> bool:

@@ -150,6 +150,20 @@ def test_waking_lasts_two_seconds(folder: Path) -> None:
     assert [at for at in seen if at > 3.0 + WAKE_SECONDS] == []
 
 
+def test_a_recording_that_runs_again_is_known_already(folder: Path) -> None:
+    path = written(folder / "again.mp4", seconds=3, bf="0")
+    settings = CameraSettings("porch", url=str(path), analysis_fps=None, loop=True)
+    source = FileSource(settings, None, asleep(), flat_out=True)
+    source.open()
+    times: list[float] = []
+    while not times or times[-1] < 8.5:
+        captured_at = source.grab()
+        assert captured_at is not None
+        times.append(captured_at)
+    source.close()
+    assert [at for at in times if at > 2.9] == pytest.approx([3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], abs=0.01)
+
+
 def test_pictures_that_no_other_needs_are_skipped_when_the_rest_suffices(folder: Path) -> None:
     fps = 30
     path = written(
