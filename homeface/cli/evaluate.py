@@ -45,7 +45,7 @@ def evaluate_command() -> None:
     """
 
 
-@evaluate_command.command("household")
+@evaluate_command.command("household", short_help="Is the promise kept, and who is missed? Peers too.")
 @folder_argument
 @with_protocol
 @click.option("--condition", help="Members and strangers are met under it; see `evaluate degraded --help`.")
@@ -116,7 +116,7 @@ def _condition(name: str) -> Any:
     return known[name]
 
 
-@evaluate_command.command("calibrate")
+@evaluate_command.command("calibrate", short_help="Measure the figures behind the thresholds.")
 @folder_argument
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the figures file.")
 @click.option("--everybody", is_flag=True, help="Use all people, not only one half (by a hash of the name).")

@@ -25,7 +25,7 @@ _most = click.option(
 )
 
 
-@click.command("degraded")
+@click.command("degraded", short_help="Small, blurred, dark, infra-red, compressed faces.")
 @folder_argument
 @_subjects
 @_photos
@@ -81,7 +81,7 @@ def degraded(folder: Path, **options: Any) -> None:
     answer(evaluate_degraded(request, work_of(options)), show_degraded, options)
 
 
-@click.command("verify")
+@click.command("verify", short_help="1:1 accuracy over pairs, as in publications.")
 @folder_argument
 @click.option(
     "--pairs",
@@ -104,7 +104,7 @@ def verify(folder: Path, pairs: Path, **options: Any) -> None:
     answer(evaluate_verification(folder, pairs, work_of(options)), show_verification, options)
 
 
-@click.command("fairness")
+@click.command("fairness", short_help="False names per group of people.")
 @folder_argument
 @click.option(
     "--by",
@@ -147,7 +147,7 @@ def fairness(folder: Path, **options: Any) -> None:
     answer(evaluate_fairness(request, work_of(options)), show_fairness, options)
 
 
-@click.command("embedders")
+@click.command("embedders", short_help="Networks and cuts: FNIR at one FPIR, and cost.")
 @folder_argument
 @_subjects
 @_photos

@@ -27,7 +27,7 @@ COMMANDS = {
     "config check": "everything that is wrong",
     "config schema": "JSON schema",
     "bench": "hold on a busy machine",
-    "evaluate": "",
+    "evaluate": "false-positive identification rate",
 }
 
 

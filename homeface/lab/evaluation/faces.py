@@ -229,7 +229,9 @@ def assemble(
         person=np.array([number_of[found[picture][0]] for picture, _, _, _ in kept], np.int64),
         picture=np.array([picture for picture, _, _, _ in kept], np.int64),
         clean=clean,
-        vectors=np.array([table.vectors[row] for _, _, table, row in kept], np.float32).reshape(-1, width),
+        vectors=np.array([table.vectors[row] for _, _, table, row in kept], np.float32).reshape(
+            len(kept), width
+        ),
         qualities=tuple(_judged(table.quality[row], float(table.score[row])) for _, _, table, row in kept),
         missed=len(places) - len(kept),
         view=view,

@@ -62,8 +62,8 @@ def evaluate_household(request: HouseholdRequest, work: Work) -> list[Told]:
     books = library(request.folder, Sampling(least=1, most=request.most), work)
     views = [CLEAN_VIEW, *((request.condition,) if request.condition != CLEAN_VIEW else ())]
     choices = [_choice(request.tune, books, look.model_id, work) for look in work.recipe.looks]
-    if any(choice in (Tune.CROSS, Tune.HALF) for choice in choices):
-        views += camera_views(1)
+    if request.condition != CLEAN_VIEW and any(choice is not Tune.SHIPPED for choice in choices):
+        views += camera_views(1)  # what figures ask of small and grey faces is measured on these
     sets = embedded(books, list(dict.fromkeys(views)), work, timer)
     dlib, why_not = _dlib(request, books, sets[0], work, timer)
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from homeface.core.types import Embedding
 from homeface.lab.evaluation.judging import Judge, Verdict
 from homeface.lab.evaluation.street import Protocol, Setting, Street, cut, gallery_of, padded
 from homeface.lab.evaluation.trials import NEVER, Trials, joined
+from homeface.lab.evaluation.workers import as_worker
 from homeface.lab.peers.rules import FACE_RECOGNITION, Enrolled, Rule, rules_for, utter
 
 Progress = Callable[[int, int], None]
@@ -341,7 +341,7 @@ _SETTING: list[Setting] = []
 
 
 def _begin(setting: Setting) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    as_worker()
     _SETTING.append(setting)
 
 

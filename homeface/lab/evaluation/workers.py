@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Protocol
 
 from homeface.errors import HomefaceError
 from homeface.lab.evaluation.looking import Eyes, Recipe, Rows, describe_all, look_at
 from homeface.lab.evaluation.views import View
+
+
+class ParentProcess(Protocol):
+    """What ``multiprocessing.parent_process`` gives."""
+
+    def join(self) -> None:
+        """Wait for its end."""
+
 
 CHUNK = 24
 FEW_PICTURES = 48
@@ -101,9 +111,22 @@ _LOAD: list[Callable[[], Eyes]] = []
 
 
 def _begin(recipe: Recipe) -> None:
-    """In a new worker: Ctrl-C is the parent's affair. The models are loaded with the first task."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new worker: the models are loaded with the first task."""
+    as_worker()
     _LOAD.append(lambda: Eyes.load(recipe))
+
+
+def as_worker() -> None:
+    """What a worker process begins with: Ctrl-C is the parent's affair, and nobody outlives the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), name="end-with-parent", daemon=True).start()
+
+
+def _end_with(parent: ParentProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _perform(task: Task) -> Answer:
