@@ -128,8 +128,8 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     """What homeface costs on this machine, beside what you would pick instead.
 
     Everything is measured in this run, on the same frames, each program in a process of its own, and the two
-    sides of a ratio in turns, so that ratios hold on a busy machine; times do not. Peers that are not
-    installed are left out and named (uv sync --group peers brings face_recognition's models).
+    sides of a ratio in turns. Let the machine do nothing else meanwhile. Peers that are not installed are
+    left out and named (uv sync --group peers brings face_recognition's models).
 
     \b
     ratios    one frame, a batch, a whole frame: ours and facenet-pytorch's, face_recognition's, OpenCV's

@@ -26,7 +26,7 @@ COMMANDS = {
     "models verify": "SHA-256",
     "config check": "everything that is wrong",
     "config schema": "JSON schema",
-    "bench": "hold on a busy machine",
+    "bench": "sides of a ratio in turns",
     "evaluate": "false-positive identification rate",
 }
 

@@ -26,7 +26,7 @@ CUDA_TARGETS: Mapping[str, tuple[str, float]] = {
 }
 _NONE = "–"
 _BUSY_SHARE = 0.5
-_BUSY = "a busy machine: times, CPU seconds and latencies are too high or too low, ratios hold better"
+_BUSY = "a busy machine: times are wrong, and ratios flatter us, as torch's threads spin while they wait"
 
 
 @dataclass(frozen=True, slots=True)
