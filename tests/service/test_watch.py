@@ -154,3 +154,23 @@ async def test_a_recording_that_is_over_ends_its_visits_and_nothing_else(place: 
     place.camera.set_status(False, "the recording is over")
     await until(lambda: place.world.logged)
     assert isinstance(place.world.logged[0].decision, Unknown)
+
+
+async def test_a_camera_decodes_for_those_who_look_and_rests_in_a_quiet_room(place: Place) -> None:
+    wished = []
+    await place.show((MUM, BOX), frames=2)
+    wished.append(place.camera.attention)
+    await place.show(frames=70)  # 14 s: her visit has ended, and nothing has moved for ten
+    wished.append(place.camera.attention)
+    await place.show((MUM, BOX), frames=1)
+    wished.append(place.camera.attention)
+    assert wished == [True, False, True]
+
+
+async def test_a_camera_that_must_not_look_rests(place: Place) -> None:
+    await place.show((MUM, BOX), frames=2)
+    wished = []
+    for paused in (True, False):
+        await place.watch.set_paused(paused)
+        wished.append(place.camera.attention)
+    assert wished == [False, True]
