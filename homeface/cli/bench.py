@@ -172,7 +172,9 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
             watch_seconds=min(20.0, 8 * setting.seconds),
             soak_seconds=soak or 0.0,
             command=shlex.join(["homeface", *sys.argv[1:]]),
-            soak_progress=lambda done: tell(f"soak: {done:.0f} of {soak or 0:.0f} s"),
+            soak_progress=lambda done: tell(
+                f"soak: {int(10 * done / (soak or 1))} tenths of {soak or 0:.0f} s"
+            ),
         )
         wish = Wish(frames=frames, data=data, quick=quick)
         report = bench(wish, order, setting, Path(folder), _measure_latency)
@@ -196,7 +198,15 @@ def _progress() -> Iterator[Callable[[str], None]]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     if not sys.stderr.isatty():
-        yield lambda text: click.echo(text, err=True)
+        last = ""
+
+        def tell(text: str) -> None:
+            nonlocal last
+            if text != last:
+                click.echo(text, err=True)
+            last = text
+
+        yield tell
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
