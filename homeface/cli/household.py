@@ -42,7 +42,7 @@ def health_command(config_path: Path | None, as_json: bool) -> None:
                 "spread",
                 "nearest look-alike",
                 "stranger gets the name",
-                "missed",
+                "missed if seen well",
             ),
             [_row(person, health) for person in health.people],
         )

@@ -17,6 +17,7 @@ ENOUGH_PHOTOS = 3
 SMALL_EYES_PX = 32.0
 """Photos with less between the eyes teach less than they could."""
 MISSED_OFTEN = 0.02
+UNNAMED_OFTEN = 0.2
 _LEAST_VISITS = 10
 _LARGE_SHARE = 0.5
 
@@ -99,11 +100,11 @@ def share(rate: float | None, what: str) -> str:
 
 
 def miss_words(person: PersonHealth) -> str:
-    """How often somebody is missed: a few photos show no rate below 1 in 1000, one or two show none."""
+    """How often somebody is missed in good visits: no less than a few photos can show."""
     if person.photos < ENOUGH_PHOTOS:
         return "too few photos"
     rate = person.misses
-    return "1 in 1000 or fewer" if rate is not None and rate <= LEAST_RATE else in_one(rate)
+    return f"{in_one(LEAST_RATE)} or fewer" if rate is not None and rate <= LEAST_RATE else in_one(rate)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -192,21 +193,26 @@ def _pairs(health: Health) -> list[Finding]:
             continue
         pair = frozenset((person.subject_id, near.subject_id))
         other = health.name(near.subject_id)
-        a = person.name
-        if near.kept:
+        a, alike = person.name, f"{person.name} and {other} look so alike (score {near.score:.2f}) that"
+        named = near.kept and near.undecided < UNNAMED_OFTEN
+        if named:
             text = (
                 f"{a} and {other} look alike (score {near.score:.2f}): in about "
                 f"{share(near.undecided, f'visits of {a}')} the answer will be unknown."
             )
+        elif near.kept:
+            text = (
+                f"{alike} they are kept apart only by saying unknown: in about "
+                f"{share(near.undecided, f'visits of {a}')}."
+            )
         else:
             text = (
-                f"{a} and {other} look so alike (score {near.score:.2f}) that the promise cannot be kept "
-                f"between them: {a} may be called {other} in about {share(near.mistaken, 'visits')}, and "
-                f"stay unknown in {share(near.undecided, 'visits')}."
+                f"{alike} the promise cannot be kept between them: {a} may be called {other} in about "
+                f"{share(near.mistaken, 'visits')}, and stay unknown in {share(near.undecided, 'visits')}."
             )
         help_text = f"More photos of both in the same light. Automate nothing on telling {a} from {other}."
-        if pair not in found or (found[pair].promise and not near.kept):
-            found[pair] = Finding(Topic.ALIKE, text, help_text, near.kept, tuple(sorted(pair)))
+        if pair not in found or (found[pair].promise and not named):
+            found[pair] = Finding(Topic.ALIKE, text, help_text, named, tuple(sorted(pair)))
     return list(found.values())
 
 
