@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,8 +26,9 @@ NAMES = ("mtcnn", "yunet_n", "yunet_2023mar", "scrfd_500m", "scrfd_2.5g")
 MIN_FACE_PX = 40
 
 
-def load(name: str, min_face_px: int = MIN_FACE_PX) -> Detector:
-    return load_detector(find_spec(name, Kind.DETECTOR), Placement([weights_dir()], "cpu", 1), min_face_px)
+def load(name: str, min_face_px: int = MIN_FACE_PX, runtime: str = "auto") -> Detector:
+    place = Placement([weights_dir()], "cpu", 1, runtime)
+    return load_detector(find_spec(name, Kind.DETECTOR), place, min_face_px)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -159,6 +161,61 @@ def test_another_kind_of_network_is_refused(tmp_path: Path) -> None:
         ScrfdDetector(yunet, OnnxSession(read_weights(yunet, [weights_dir()]), "x", "cpu"), 40)
 
 
+@requires_data
+@pytest.mark.accuracy
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [("yunet_n", "onnxruntime"), ("scrfd_500m", "onnxruntime"), ("mtcnn", "torch")],
+)
+def test_runtimes_find_the_same(name: str, runtime: str) -> None:
+    openvino, other = load(name, runtime="openvino"), load(name, runtime=runtime)
+    images = [cv2.imread(str(data_dir() / "gallery" / p)) for p in ("obama/1.jpg", "biden/1.jpg")]
+    images += [image for image, _ in crowd_pictures()[:8:2]]
+    seen = 0
+    for here, there in zip(openvino.detect(images), other.detect(images), strict=True):
+        assert len(here) == len(there)
+        if not here:
+            continue
+        overlap = iou_matrix(boxes_of(here), boxes_of(there))
+        assert overlap.max(axis=1).min() >= 0.99
+        for face, partner in zip(here, overlap.argmax(axis=1), strict=True):
+            assert face.score == pytest.approx(there[partner].score, abs=0.01)
+            assert face.landmarks == pytest.approx(there[partner].landmarks, abs=0.05 * face.box.width)
+        seen += len(here)
+    assert seen >= 4
+
+
+@requires_data
+@pytest.mark.accuracy
+def test_a_closer_look_puts_the_landmarks_of_small_faces_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faces of 40 px beside the same ones looked at in full size: the error falls, hardly any gets worse."""
+    from homeface.inference.detectors import yunet
+
+    small, full = load("yunet_n"), load("yunet_n", 20)
+    pictures, truth = [], []
+    for path in sorted((data_dir() / "lfw" / "images").rglob("*.jpg"))[:300:12]:
+        image = cv2.imread(str(path))
+        face = full.detect([image])[0][0]
+        shrink = MIN_FACE_PX * 1.05 / face.box.width
+        side = round(len(image) * shrink)
+        pictures.append(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
+        truth.append(face.landmarks * side / len(image))
+
+    def errors() -> list[float]:
+        found = small.detect(pictures)
+        return [
+            min(float(np.abs(face.landmarks - points).mean()) for face in faces)
+            for faces, points in zip(found, truth, strict=True)
+            if faces
+        ]
+
+    close = errors()
+    monkeypatch.setattr(yunet, "CLOSEUP", replace(yunet.CLOSEUP, most=0))
+    first = errors()
+    assert len(close) == len(first) >= 20
+    assert np.mean(close) < 0.85 * np.mean(first)
+
+
 def test_detections_are_sorted_and_senseless_ones_dropped() -> None:
     boxes = np.array(
         [[0, 0, 10, 10], [5, 5, 5, 20], [0, 0, 8, 8], [0, 0, np.nan, 3], [1, 1, 9, 9]], np.float32
@@ -174,6 +231,7 @@ def test_detections_are_sorted_and_senseless_ones_dropped() -> None:
     ("size", "side", "max_scale", "expected", "scale"),
     [
         ((1080, 1920), None, 0.4, (448, 768), 0.4),
+        ((1080, 1920), None, 0.5, (544, 960), 0.5),
         ((1080, 1920), (640, 640), 1.0, (640, 640), 1 / 3),
         ((100, 100), (640, 640), 1.0, (640, 640), 1.0),
         ((1, 1), None, 0.4, (32, 32), 0.4),
