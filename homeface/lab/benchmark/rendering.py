@@ -236,7 +236,8 @@ def _latency(latency: Mapping[str, Any]) -> Table:
 def _soak(soak: Mapping[str, Any]) -> Table:
     if soak.get("missing"):
         return Table("Soak", ("what", "measured"), (("not measured", str(soak["missing"])),))
-    verdict = "above noise" if soak["above_noise"] else "not above noise"
+    verdicts = {True: "above noise", False: "not above noise", None: "too short to tell: soak 10min or more"}
+    verdict = verdicts[soak["above_noise"]]
     rows = (
         ("length, cameras", f"{soak['seconds']} s, {soak['cameras']}"),
         ("memory, first and last", f"{soak['first_mib']} MiB, {soak['last_mib']} MiB"),

@@ -13,6 +13,8 @@ from homeface.lab.benchmark.daemon import Daemon
 from homeface.lab.benchmark.setting import Setting
 
 DAY_SECONDS = 86400.0
+LEAST_SECONDS = 590.0
+"""A daemon's buffers and caches fill for minutes: what is shorter says nothing of a day."""
 _BLOCKS = 8
 _SETTLING = 0.25
 """Share of the time at the beginning that is not counted: buffers and caches fill."""
@@ -34,8 +36,10 @@ class Growth:
     cameras: int
 
     @property
-    def above_noise(self) -> bool:
-        """True when the growth is more than twice its standard error."""
+    def above_noise(self) -> bool | None:
+        """Whether the growth is more than twice its standard error; None: watched too shortly to tell."""
+        if self.seconds < LEAST_SECONDS:
+            return None
         return self.mib_per_day > 2 * self.error_mib_per_day
 
     def as_json(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ def _memory(slope_mib_per_second: float) -> tuple[list[float], list[float]]:
 
 def test_noise_is_no_growth() -> None:
     found = growth(*_memory(0.0))
-    assert not found.above_noise
+    assert found.above_noise is False
     assert abs(found.mib_per_day) < 3 * found.error_mib_per_day
 
 
@@ -30,9 +30,11 @@ def test_growth_is_projected_to_a_day() -> None:
 def test_what_settles_at_the_beginning_is_not_counted() -> None:
     times, memory = _memory(0.0)
     filling = [mib - 100 if at < 300 else mib for at, mib in zip(times, memory, strict=True)]
-    assert not growth(times, filling).above_noise
+    assert growth(times, filling).above_noise is False
 
 
 def test_a_short_soak_says_so() -> None:
+    times, memory = _memory(0.01)
+    assert growth(times[:50], memory[:50]).above_noise is None
     with pytest.raises(ValueError, match="soak for longer"):
         growth([0.0, 1.0], [1.0, 1.0])
