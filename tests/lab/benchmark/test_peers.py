@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from homeface.errors import BackendUnavailableError, HomefaceError
+from homeface.lab.benchmark.broker import broker
 from homeface.lab.benchmark.comparison import Ratios, share_of_peak
 from homeface.lab.benchmark.process import Run, Worker, cpu_seconds, memory_mib
+from homeface.lab.benchmark.running import floor_cpu
 from homeface.lab.benchmark.setting import DLIB, Crew, Setting
 from homeface.lab.peers import dlib as peer_dlib
 from tests.support.data import requires_data, weights_dir
@@ -23,7 +26,7 @@ def _setting(folders: tuple[Path, ...] = ()) -> Setting:
 
 
 def test_without_dlib_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(BackendUnavailableError, match="uv sync --group peers"):
         peer_dlib.DlibFaces()
 
@@ -104,3 +107,16 @@ def test_share_of_a_cards_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert told == {
         "peak_tflops": 100.0, "facenet_tflops": 32.0, "share_of_peak": 0.32, "faces_per_second": 32000.0,
     }  # fmt: skip
+
+
+def test_without_ffmpeg_there_is_no_decode_floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(BackendUnavailableError, match="apt install ffmpeg"):
+        floor_cpu(tmp_path / "clip.mp4")
+
+
+def test_without_any_broker_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.setitem(sys.modules, "amqtt.broker", None)
+    with pytest.raises(BackendUnavailableError, match="apt install mosquitto"), broker():
+        pass
