@@ -6,6 +6,7 @@ cache, so that a later start needs neither the original framework nor the compil
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections import OrderedDict
@@ -27,6 +28,8 @@ from homeface.inference.types import Tensor
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes of an input's axes; None: any size."""
+VARIANTS_LIMIT = 8_000_000
+"""Numbers in the inputs of all variants together: five half-size 1080p frames, some 150 MB inside of YuNet."""
 BLOB_LIMIT_BYTES = 32_000_000
 """Larger networks are compiled from their converted form each time: reading the compiled one takes longer."""
 
@@ -169,7 +172,10 @@ class OpenVinoSession:
         if compiled is None:
             compiled = self._compile(wanted, self._settings())
         self._variants[wanted] = compiled
-        while len(self._variants) > self._options.variants:
+        while len(self._variants) > 1 and (
+            len(self._variants) > self._options.variants
+            or sum(map(_numbers_in, self._variants)) > VARIANTS_LIMIT
+        ):
             self._variants.popitem(last=False)
         return compiled
 
@@ -245,6 +251,10 @@ def _with_pixels(model: Any, pixels: Pixels) -> Any:
         steps.reverse_channels()
     steps.mean(list(pixels.mean)).scale(list(pixels.std))
     return builder.build()
+
+
+def _numbers_in(shapes: tuple[Shape, ...]) -> int:
+    return sum(math.prod(size or 1 for size in shape) for shape in shapes)
 
 
 def _sizes(value: Any) -> Shape:
