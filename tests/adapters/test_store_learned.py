@@ -144,6 +144,13 @@ class TestOldDatabase:
             assert crop.jpeg == b"jpeg bytes"
             assert store.learn(lesson(store.require_subject("Anna").subject_id, 5))
 
+    def test_a_photo_that_is_removed_is_in_no_copy(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ids = self.old(path, monkeypatch)
+        with Store(path) as store:
+            assert list(path.parent.glob("*.backup"))
+            store.remove_template(ids[0])
+        assert not list(path.parent.glob("*.backup"))
+
     def test_the_way_back(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ids = self.old(path, monkeypatch)
         Store(path).close()

@@ -80,13 +80,14 @@ class Store(PeopleTables, LearnedTables, JournalTables):
             forget_in_state(connection, subject_id)
             touch(connection)
         self._database.forget_deleted()
-        try:
-            for backup in self._database.backups():
-                backup.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"The person was removed, but not from an old copy of the database ({error}); delete it."
-            ) from error
+        self._forget_copies("person")
+
+    def remove_template(self, template_id: str) -> None:
+        """Forget one photo, crop included, here and in copies made before an update. Raises GalleryError
+        when there is no such template.
+        """
+        super().remove_template(template_id)
+        self._forget_copies("photo")
 
     def export(self, subject_id: str, folder: Path) -> list[Path]:
         """Write all that is known of a person into ``folder``, which must be new or empty: crops as JPEG and
@@ -118,6 +119,15 @@ class Store(PeopleTables, LearnedTables, JournalTables):
             }
         )
         return _write_folder(folder, files)
+
+    def _forget_copies(self, what: str) -> None:
+        try:
+            for backup in self._database.backups():
+                backup.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The {what} was removed, but not from an old copy of the database ({error}); delete it."
+            ) from error
 
     def _described(self, template: Template) -> dict[str, object]:
         quality = self.quality(template.template_id)
