@@ -23,7 +23,7 @@ SAFETY, VISIT_SAFETY = 1.25, 2.0
 
 For visits, where a promise is made and misses are rare, more than for single pictures.
 """
-SUPPORT_SHARE = 0.75
+SUPPORT_SHARE = 0.65
 """A look speaks for a subject from this share of the visit's threshold on."""
 EARLY_SHARE = 0.1
 """Share of the asked rate that visits may use up before they have ``min_votes`` looks."""
