@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -255,6 +256,25 @@ loaded = {{"torch", "torchvision", "facenet_pytorch", "onnxruntime", "openvino_t
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True)
+
+
+@requires_data
+def test_no_runtime_reports_to_its_maker(tmp_path: Path) -> None:
+    """ONNX Runtime would keep a device id and events in its cache; openvino would load what sends its own."""
+    code = f"""
+import sys
+from pathlib import Path
+from homeface.inference.manifest import Kind, find_spec
+from homeface.inference.models import Placement, load_embedder
+for runtime in ("openvino", "onnxruntime"):
+    place = Placement([Path({str(weights_dir())!r})], "cpu", 1, runtime)
+    load_embedder(find_spec("mobilefacenet", Kind.EMBEDDER), place).close()
+assert sys.modules["openvino_telemetry"] is None
+"""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "ORT_"))}
+    environ["HOME"] = str(tmp_path)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True, env=environ)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.gpu

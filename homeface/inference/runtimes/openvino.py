@@ -29,7 +29,7 @@ from homeface.inference.types import Tensor
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes of an input's axes; None: any size."""
 VARIANTS_LIMIT = 8_000_000
-"""Numbers in the inputs of all variants together: five half-size 1080p frames, some 150 MB inside of YuNet."""
+"""Numbers in the inputs of all variants together: five half-size 1080p frames, some 150 MB inside YuNet."""
 BLOB_LIMIT_BYTES = 32_000_000
 """Larger networks are compiled from their converted form each time: reading the compiled one takes longer."""
 
