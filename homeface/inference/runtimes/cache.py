@@ -14,6 +14,8 @@ from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
 _DIGEST_BYTES = 32
+_TOLD: set[Path | None] = set()
+"""Folders about which a warning was given: each network has a cache of its own, all mean the same folder."""
 KEPT_BYTES = 1_000_000_000
 """The folder is kept below this: the files longest unused go first."""
 
@@ -23,7 +25,6 @@ class ModelCache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._warned = False
 
     def load(self, what: str, key: str) -> bytes | None:
         """The content stored under this name and key; None when there is none that can be trusted."""
@@ -83,6 +84,6 @@ class ModelCache:
             left -= stat.st_size
 
     def _warn(self, what: str) -> None:
-        level = logging.DEBUG if self._warned else logging.WARNING
+        level = logging.DEBUG if self._folder in _TOLD else logging.WARNING
         _LOG.log(level, "Compiled models: %s. They are made anew, which makes a start slower.", what)
-        self._warned = True
+        _TOLD.add(self._folder)
