@@ -54,7 +54,8 @@ class Policy:
     the two subjects' centroids are;
     ``support`` score from which one look speaks for a subject, ``rival`` from which it may speak for another
     (by more than the margin); ``min_support_share`` weighted share of looks that must speak for a subject;
-    ``recent_votes`` newest looks of which most must do so too, as must the mean of the newest two;
+    ``recent_votes`` newest looks of which most must do so too, by weight, as must the mean of the newest
+    two;
     ``unknown_votes`` looks after which unknown is said; ``few_templates_extra`` is added to the
     threshold of a subject with 1, 2, 3… templates (the last figure holds for more; strangers reach lower
     scores where there are fewer templates, so it may be negative);
@@ -334,8 +335,8 @@ def _agree(per_look: NDArray[np.float32], weights: NDArray[np.float64], column: 
     total = float(weights.sum())
     if float(weights @ speaks) < policy.min_support_share * total:
         return False
-    newest = speaks[-policy.recent_votes :]
-    if 2 * int(newest.sum()) <= len(newest):
+    recent = weights[-policy.recent_votes :]
+    if 2 * float(recent @ speaks[-policy.recent_votes :]) <= float(recent.sum()):
         return False
     if per_look.shape[1] == 1:
         return True

@@ -200,14 +200,20 @@ def _course(evidence: Evidence, gallery: Gallery, policy: Policy) -> NDArray[np.
     looks = scores[2 * count :]
     best = np.full(scores.shape[1], -1.0, np.float32)
     for number, end in enumerate(ends):
-        order = np.argsort(-looks[:end], axis=0)
-        share = np.cumsum(weights[order], axis=0) / weights[:end].sum()
-        enough = (share >= policy.min_support_share - 1e-9).argmax(axis=0)
-        most = np.take_along_axis(looks[:end], np.take_along_axis(order, enough[None], axis=0), axis=0)[0]
-        recent = np.median(looks[end - policy.recent_votes : end], axis=0)
-        single = np.minimum(np.minimum(most, recent), scores[count + number]) / SUPPORT_SHARE
+        most = _reached(looks[:end], weights[:end], policy.min_support_share)
+        recent = slice(end - policy.recent_votes, end)
+        newest_most = _reached(looks[recent], weights[recent], 0.5 + 1e-6)
+        single = np.minimum(np.minimum(most, newest_most), scores[count + number]) / SUPPORT_SHARE
         best = np.maximum(best, np.minimum(scores[number], single))
     return np.asarray(best, np.float32)
+
+
+def _reached(looks: NDArray[np.float32], weights: NDArray[np.float64], share: float) -> NDArray[np.float32]:
+    """(S,) highest score that so large a share of the looks (K, S) reaches, by weight."""
+    order = np.argsort(-looks, axis=0)
+    enough = np.cumsum(weights[order], axis=0) >= (share - 1e-9) * weights.sum()
+    at = np.take_along_axis(order, enough.argmax(axis=0)[None], axis=0)
+    return np.asarray(np.take_along_axis(looks, at, axis=0)[0], np.float32)
 
 
 def _pairs(street: _Street, inside: NDArray[np.bool_], people: NDArray[np.int64]) -> int:
