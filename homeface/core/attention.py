@@ -23,6 +23,8 @@ from homeface.core.types import Box, Grey, Identified, Undecided
 
 _BODY_SIDE, _BODY_ABOVE = 1.5, 0.8
 """What moves this near to a face (in its widths and heights), or anywhere below it, is its person."""
+_MANY = 12
+"""So many things to look at are a look at everything."""
 _MIN_PATCH_PIXELS = 6
 """Of a face that is smaller than this in the grey picture nothing can be said."""
 
@@ -51,7 +53,7 @@ class AttentionSettings:
     rest_seconds: float = 10.0
     clear_margin: float = 0.12
     max_speed: float = 0.6
-    calm_levels: float = 6.0
+    calm_levels: float = 8.0
     cell_margin: float = 0.5
     face_margin: float = 0.75
     max_regions: int = 4
@@ -111,8 +113,12 @@ class Attention:
         due = [track for track in tracks if track in around or track.visit_id not in calm]
         known = [track for track in tracks if track not in around]
         cells = lately | self._unexplained(motion.cells, known, now, shape)
-        regions = self._regions(cells, due, now, shape)
-        if sum(region.area for region in regions) > self.settings.full_share * shape[0] * shape[1]:
+        boxes = self._wanted(cells, due, now, shape)
+        regions = tuple(merged(boxes, self.settings.max_regions)) if len(boxes) <= _MANY else ()
+        if (
+            len(boxes) > _MANY
+            or sum(region.area for region in regions) > self.settings.full_share * shape[0] * shape[1]
+        ):
             return Plan(True, calm=calm)
         return Plan(False, regions, calm, frozenset(track.visit_id for track in around))
 
@@ -186,15 +192,12 @@ class Attention:
             cover(_body(union(track.box, track.expected(now)), shape), left, shape)
         return left
 
-    def _regions(
-        self, cells: Cells, due: Sequence[Track], now: float, shape: tuple[int, int]
-    ) -> tuple[Box, ...]:
-        """The rectangles to look at."""
+    def _wanted(self, cells: Cells, due: Sequence[Track], now: float, shape: tuple[int, int]) -> list[Box]:
+        """The parts of the frame to look at, with margins."""
         margin = self.settings.cell_margin * shape[1] / max(1, cells.shape[1])
         boxes = [grown(part, margin, shape) for part in parts_of(cells, shape)]
         boxes += [self._around(track, now, shape) for track in due]
-        inside = [box for box in boxes if box.width and box.height]
-        return tuple(merged(inside, self.settings.max_regions))
+        return [box for box in boxes if box.width and box.height]
 
     def _around(self, track: Track, now: float, shape: tuple[int, int]) -> Box:
         """Where the face of a track will be found, with a margin."""

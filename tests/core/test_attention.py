@@ -177,6 +177,13 @@ def test_regions_of_nearly_all_are_a_look_at_everything() -> None:
     assert step(attention, motion(*everywhere), 0.4).full
 
 
+def test_so_many_that_the_frame_is_full_of_them() -> None:
+    crowd = [
+        track(0.0, Box(60.0 * n, 500.0, 60.0 * n + 30, 540.0), Undecided(), f"visit-{n}") for n in range(30)
+    ]
+    assert step(awake(0.0, *crowd), motion(), 0.2, *crowd).full
+
+
 def test_forgetting_means_a_look_at_everything() -> None:
     attention = awake()
     attention.forget()
