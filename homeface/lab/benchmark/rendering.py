@@ -257,7 +257,9 @@ def seconds_text(value: float) -> str:
 
 
 def _milliseconds(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.3g}"
+    if value is None:
+        return _NONE
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _cpu(value: float | None) -> str:

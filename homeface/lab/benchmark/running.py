@@ -29,6 +29,9 @@ _REST_SECONDS = 13.0
 FULL_BOX = 0.85
 """Share of the cores from which on frames are late: more cameras are not run but computed."""
 
+LATE = 0.6
+"""A camera that costs less than this share of FFmpeg's decoding was not decoded in time."""
+
 
 @dataclass(slots=True)
 class Running:
@@ -164,8 +167,13 @@ def _cameras(
         if running.cost[number].cpu_per_minute > FULL_BOX * cores * 60:
             running.missing.append(f"more than {number} cameras were not run: {number} fill this box")
             break
-    line = running.base_and_slope
-    if line is not None:
+    line, floor = running.base_and_slope, running.floor.get("all frames", 0.0)
+    if line is not None and line[1] < LATE * floor:
+        running.missing.append(
+            f"more cameras than were run: each further one cost {line[1]:.1f} CPU s a minute, less than decoding "
+            f"alone ({floor:.1f}), so recordings did not keep their pace; measure on a quiet machine"
+        )
+    elif line is not None:
         running.modelled = {n: line[0] + n * line[1] for n in CAMERAS if n not in running.cost}
 
 
