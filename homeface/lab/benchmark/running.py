@@ -170,7 +170,7 @@ def _cameras(
     line, floor = running.base_and_slope, running.floor.get("all frames", 0.0)
     if line is not None and line[1] < LATE * floor:
         running.missing.append(
-            f"more cameras than were run: each further one cost {line[1]:.1f} CPU s a minute, less than decoding "
+            f"more cameras than were run: each cost {line[1]:.1f} CPU s a minute, less than decoding "
             f"alone ({floor:.1f}), so recordings did not keep their pace; measure on a quiet machine"
         )
     elif line is not None:
