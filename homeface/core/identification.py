@@ -257,8 +257,7 @@ def _compared(
         for number, look in enumerate(looks)
         if not look.memo or look.memo[0][0] is not gallery or look.memo[0][1] is not policy.strangers
     ]
-    means = [mean_direction(vectors, weights), mean_direction(vectors[-2:], weights[-2:])]
-    scores = comparable(gallery, policy, np.concatenate([np.array(means), vectors[fresh]]))
+    scores = comparable(gallery, policy, np.concatenate([_means(vectors, weights), vectors[fresh]]))
     for number, scored in zip(fresh, scores[2:], strict=True):
         looks[number].memo[:] = [(gallery, policy.strangers, scored)]
     return scores[0], scores[1], np.array([look.memo[0][2] for look in looks])
@@ -361,6 +360,18 @@ def mean_direction(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -
     if norm < 1e-6:
         return np.asarray(vectors[-1], dtype=np.float32)
     return np.asarray(total / norm, dtype=np.float32)
+
+
+def _means(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(2, D) ``mean_direction`` of all rows and of the newest two."""
+    mixing = np.zeros((2, len(weights)), dtype=np.float64)
+    mixing[0] = weights
+    mixing[1, -2:] = weights[-2:]
+    totals = mixing @ vectors
+    norms = np.sqrt(np.square(totals).sum(axis=1, keepdims=True))
+    if norms.min() < 1e-6:
+        return np.array([mean_direction(vectors, weights), mean_direction(vectors[-2:], weights[-2:])])
+    return np.asarray(totals / norms, dtype=np.float32)
 
 
 def _pooled(first: Look, second: Look) -> Look:
