@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def health_command(config_path: Path | None, as_json: bool) -> None:
-    """What can be promised for each person, what cannot, and what would help.
+    """What can be promised for each person.
 
-    Photos by day and infra-red, how well they fit, the nearest look-alike, and expected shares of strangers'
-    visits that get this name and of own visits that go without one. Always ends with exit code 0.
+    What cannot, and what would help, by name. Photos by day and infra-red, how well they fit, the nearest
+    look-alike, and expected shares of strangers' visits that get this name and of own visits, though seen
+    well, that go without one. Always ends with exit code 0.
     """
     found = _examine(config_path)
     if as_json:
@@ -156,10 +157,10 @@ def _person(person: PersonHealth, health: Health) -> dict[str, object]:
 )
 @click.option("--png", type=click.Path(path_type=Path), help="Also write the pictures into this folder.")
 def report_command(config_path: Path | None, output: Path, png: Path | None) -> None:
-    """Draw the gallery: who is like whom, which photos stand apart.
+    """Draw who is like whom.
 
-    One HTML page with everything in it (no faces, but names), readable by you alone. Needs the extra
-    "report": uv sync --extra report
+    Which photos stand apart, and the figures of everybody. One HTML page with everything in it (no faces,
+    but names), readable by you alone. Needs the extra "report": uv sync --extra report
     """
     found = _examine(config_path)
     from homeface.lab.report.page import MARK, report_of
@@ -235,14 +236,17 @@ def remove_photo(name: str, photo: str, config_path: Path | None) -> None:
 
 @click.group("adapted")
 def adapted_command() -> None:
-    """What very sure visits taught (recognition.adapt), and how to forget it."""
+    """What very sure visits taught.
+
+    With recognition.adapt; list it, or forget it.
+    """
 
 
 @adapted_command.command("list")
 @config_option
 @json_option
 def list_adapted(config_path: Path | None, as_json: bool) -> None:
-    """Every learned template: whose, when, from which visit."""
+    """Whose, when, from which visit."""
     from homeface.service.session import open_store
 
     with closing(open_store(read_config(config_path))) as store:
@@ -284,7 +288,10 @@ def list_adapted(config_path: Path | None, as_json: bool) -> None:
 @click.option("--all", "everybody", is_flag=True, help="Of everybody.")
 @config_option
 def drop_adapted(name: str | None, everybody: bool, config_path: Path | None) -> None:
-    """Forget what visits taught about NAME (or --all); photos stay. A running daemon notices by itself."""
+    """Forget what visits taught.
+
+    About NAME, or with --all about everybody; photos stay. A running daemon notices by itself.
+    """
     if (name is None) is not everybody:
         raise click.UsageError("Give a NAME, or --all.")
     from homeface.service.session import open_store

@@ -32,7 +32,7 @@ class TestFamily:
         assert enrolled.code == 0, enrolled.out
         assert (enrolled.json["name"], enrolled.json["created"]) == ("Laura", True)
         assert enrolled.json["accepted"] >= 3
-        assert {"photo", "key", "message"} == enrolled.json["photos"][0].keys()
+        assert {"photo", "key", "message", "used"} == enrolled.json["photos"][0].keys()
         table = homeface("enrol", "Hugo", *photos(HUGO))
         assert table.code == 0
         assert f"Hugo: {table.out.count(' accepted ')} of 4 photos accepted." in table.out

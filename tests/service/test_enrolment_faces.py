@@ -88,4 +88,4 @@ async def test_a_kept_crop_gives_nearly_the_same_vector(engine: Engine, store: S
         face = same_face(await engine.look(await to_thread(load_photo, crop.jpeg)), crop.box)
         assert face is not None
         (again,) = await engine.embed([face.crop])
-        assert float(np.dot(again.vector, template.vector)) > 0.9
+        assert float(np.dot(again.vector, template.vector)) > 0.85
