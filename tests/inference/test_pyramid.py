@@ -12,7 +12,7 @@ from homeface.inference.detectors.pyramid import Halvings, canvas_of
 @pytest.fixture(scope="module")
 def picture() -> np.ndarray:
     noise = np.random.default_rng(3).integers(0, 255, (90, 160, 3), np.uint8)
-    return cv2.GaussianBlur(cv2.resize(noise, (641, 361), interpolation=cv2.INTER_CUBIC), (0, 0), 3)
+    return cv2.GaussianBlur(cv2.resize(noise, (641, 361), interpolation=cv2.INTER_CUBIC), (0, 0), 6)
 
 
 @pytest.mark.parametrize("size", [(361, 641), (200, 355), (60, 107), (12, 21)])

@@ -34,7 +34,7 @@ class MtcnnSettings:
     """
 
     min_face_px: int = 40
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    thresholds: tuple[float, float, float] = (0.7, 0.7, 0.7)
     max_candidates: int = 200
 
 

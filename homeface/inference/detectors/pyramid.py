@@ -1,8 +1,8 @@
 """A picture in many sizes: halved again and again, and from these any size, cheaply.
 
 What MTCNN looks at is always a part of the picture shrunk by some factor. Each is taken from the halving
-that is at most twice as large, crops of boxes with four samples to a pixel; no loop goes over pixels or
-boxes in Python.
+that is at most twice as large, by bilinear interpolation, which hardly aliases there; no loop goes over
+pixels or boxes in Python.
 """
 
 from __future__ import annotations
@@ -44,18 +44,10 @@ class Halvings:
 
         height = self.size[0]
         source = self.levels[int(self._level(np.array([height / size[0]]))[0])]
-        return cv2.resize(source, size[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        return cv2.resize(source, size[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
     def cut(self, boxes: Boxes, side: int) -> NDArray[np.uint8]:
-        """What is in N boxes, each stretched to a square: (N, side, side, 3); four samples to a pixel."""
-        import cv2
-
-        twice = self._samples(boxes, 2 * side).reshape(-1, 2 * side, 3)
-        crops = cv2.resize(twice, (side, len(boxes) * side), interpolation=cv2.INTER_AREA)
-        return crops.reshape(len(boxes), side, side, 3).astype(np.uint8, copy=False)
-
-    def _samples(self, boxes: Boxes, side: int) -> NDArray[np.uint8]:
-        """N boxes by bilinear interpolation: (N, side, side, 3)."""
+        """What is in N boxes, each stretched to a square: (N, side, side, 3)."""
         import cv2
 
         crops = np.empty((len(boxes), side, side, 3), np.uint8)
@@ -124,7 +116,7 @@ def canvas_of(size: tuple[int, int], first: float, factor: float, least_px: int)
     """The canvas of a pyramid over a picture of (height, width) ``size``.
 
     Level k is the picture times ``first``·``factor``^k, as long as its shorter side has ``least_px``. Levels
-    stand in columns, each in the first one with room; corners are even. None when there is no level at all.
+    stand in columns, each where there is room first; corners are even. None when there is no level at all.
     """
     scales, sizes = [], []
     scale = first
@@ -135,19 +127,20 @@ def canvas_of(size: tuple[int, int], first: float, factor: float, least_px: int)
     if not scales:
         return None
     tall = _even(sizes[0][0])
-    columns: list[tuple[int, int, int]] = []  # left, width, height used
+    free: list[tuple[int, int, int]] = []  # columns with room below: top, left, width
     corners = []
     right = 0
     for height, width in sizes:
-        for index, (left, wide, used) in enumerate(columns):
-            if width <= wide and used + height <= tall:
-                corners.append((used, left))
-                columns[index] = (left, wide, used + _even(height))
-                break
-        else:
-            corners.append((0, right))
-            columns.append((right, width, _even(height)))
+        index = next(
+            (i for i, (top, _, room) in enumerate(free) if width <= room and top + height <= tall), -1
+        )
+        if index < 0:
+            free.append((0, right, _even(width)))
             right += _even(width)
+        top, left, room = free.pop(index)
+        corners.append((top, left))
+        free.append((top + _even(height), left, _even(width)))
+        free.append((top, left + _even(width), room - _even(width)))
     return Canvas((tall, right), np.array(scales, np.float32), tuple(sizes), tuple(corners))
 
 
