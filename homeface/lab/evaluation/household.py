@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class Household:
     used_pictures: frozenset[int]
 
 
+_ENROLLABLE: WeakKeyDictionary[FaceSet, NDArray[np.bool_]] = WeakKeyDictionary()
+"""Judged once for each set: it takes a second for ten thousand faces."""
+
+
 def usable(faces: FaceSet) -> NDArray[np.bool_]:
     """True where a face may be used for recognition."""
     return np.array([quality.usable for quality in faces.qualities], dtype=bool)
@@ -47,8 +52,10 @@ def usable(faces: FaceSet) -> NDArray[np.bool_]:
 
 def enrollable(faces: FaceSet) -> NDArray[np.bool_]:
     """True where a face would be accepted as an enrolment photo."""
-    good = [judge(quality, ENROLMENT_LIMITS).usable for quality in faces.qualities]
-    return np.array(good, dtype=bool) & faces.clean
+    if faces not in _ENROLLABLE:
+        good = [judge(quality, ENROLMENT_LIMITS).usable for quality in faces.qualities]
+        _ENROLLABLE[faces] = np.array(good, dtype=bool) & faces.clean
+    return _ENROLLABLE[faces].copy()
 
 
 def households(
