@@ -45,15 +45,16 @@ def test_somebody_elses_photo_among_six_is_found(
     strangers = [rows[0] for person, rows in photos_of(faces, 1).items() if person not in members]
     assert len(members) >= 4
     assert len(strangers) >= 15
-    found = tried = false = 0
+    found = tried = 0
+    false: set[str] = set()
     for own in members.values():
         for stranger in strangers:
             told = {o.template_id for o in outliers(gallery_of(faces, {"a": [*own[:5], stranger]}), limits)}
             found += f"{stranger:05d}" in told
-            false += len(told - {f"{stranger:05d}"})
+            false |= told - {f"{stranger:05d}"}
             tried += 1
     assert found >= share * tried
-    assert false <= 0.02 * 5 * tried
+    assert len(false) <= 2  # of five own photos of each member
 
 
 @pytest.mark.parametrize("embedder", EMBEDDERS)
