@@ -60,7 +60,7 @@ def evaluate_command() -> None:
 )
 @click.option(
     "--dlib-pictures",
-    default=2500,
+    default=2000,
     show_default=True,
     type=click.IntRange(min=0),
     help="Pictures that dlib is shown: first of those who can be enrolled.",

@@ -48,7 +48,7 @@ class HouseholdRequest:
     tune: Tune = Tune.AUTO
     most: int = 20
     peers: bool = True
-    dlib_pictures: int = 2500
+    dlib_pictures: int = 2000
     suspects: Path | None = None
     condition: View = CLEAN_VIEW
 
@@ -88,7 +88,10 @@ def _dlib(
         return None, "not asked for"
     if not peers_installed():
         return None, "not installed: uv sync --group peers (dlib-bin and face-recognition-models)"
-    needed = request.protocol.photos + 1
+    protocol = request.protocol
+    counts = np.unique(faces.person[faces.clean], return_counts=True)[1]
+    rich = int((counts >= protocol.photos + protocol.looks).sum())
+    needed = protocol.photos + (protocol.looks if rich >= protocol.subjects else 1)
     chosen = pictures_for_dlib(faces, needed, request.dlib_pictures)
     with timer.stage("dlib", "Faces, by dlib") as progress:
         return books.describe(chosen, jobs=work.jobs, progress=progress), ""

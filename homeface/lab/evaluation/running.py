@@ -120,13 +120,23 @@ def peers_installed() -> bool:
 
 
 def pictures_for_dlib(faces: FaceSet, needed: int, limit: int, seed: int = 7) -> NDArray[np.int64]:
-    """Pictures worth dlib's time: all of people who can be enrolled, then whole strangers up to a limit."""
+    """Pictures worth dlib's time: people with ``needed`` pictures up to most of the limit, then others.
+
+    People are shown whole or not at all, so that nobody is enrolled by halves.
+    """
     people, counts = np.unique(faces.person[faces.clean], return_counts=True)
-    rich = people[counts >= needed]
-    chosen = list(faces.picture[np.isin(faces.person, rich) & faces.clean])
-    others = np.random.default_rng(seed).permutation(people[counts < needed])
-    for person in others:
-        if len(chosen) >= limit:
-            break
-        chosen += list(faces.picture[(faces.person == person) & faces.clean])
+    generator = np.random.default_rng(seed)
+    chosen: list[int] = []
+    for group, up_to in (
+        (people[counts >= needed], _MEMBERS_SHARE * limit),
+        (people[counts < needed], limit),
+    ):
+        for person in generator.permutation(group):
+            if len(chosen) >= up_to:
+                break
+            chosen += faces.picture[(faces.person == person) & faces.clean].tolist()
     return np.unique(np.array(chosen, np.int64))
+
+
+_MEMBERS_SHARE = 0.7
+"""Of the pictures that dlib is shown, at most so many are of people who can be enrolled."""
