@@ -85,18 +85,29 @@ class Duel:
         return run
 
 
-def compare(material: Material, setting: Setting) -> Ratios:
+def subjects(setting: Setting) -> list[tuple[str, dict[str, str]]]:
+    """All of ours that ``compare`` asks for, by subject and options."""
+    return [
+        ("engine", {}),
+        ("pipeline", {}),
+        ("detector", {"detector": setting.detector}),
+        ("detector", {"detector": "mtcnn"}),
+        ("embedder", {"embedder": "facenet_vggface2"}),
+        ("embedder", {"embedder": setting.embedder}),
+    ]
+
+
+def compare(material: Material, setting: Setting, crew: Crew) -> Ratios:
     """Every ratio of the table but those of the running daemon."""
     ratios = Ratios()
-    with Crew(setting, material.crops) as crew:
-        _whole(ratios, crew, material, setting)  # first: memory is told of this, and only grows
-        _detection(ratios, crew, material, setting)
-        if not setting.quick:
-            _batches(ratios, crew, material, setting)
-        _gated(ratios, crew, material, setting)
-        _embedding(ratios, crew, setting)
-        if setting.device == "cuda":
-            ratios.cuda = share_of_peak(crew)
+    _whole(ratios, crew, material, setting)  # first: memory is told of this, and only grows
+    _detection(ratios, crew, material, setting)
+    if not setting.quick:
+        _batches(ratios, crew, material, setting)
+    _gated(ratios, crew, material, setting)
+    _embedding(ratios, crew, setting)
+    if setting.device == "cuda":
+        ratios.cuda = share_of_peak(crew)
     return ratios
 
 
@@ -117,14 +128,14 @@ def share_of_peak(crew: Crew, count: int = 64) -> dict[str, float]:
 
 
 def _detection(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:
-    every = range(len(material.labels))
+    every = range(len(material.labels))[:: 2 if setting.quick else 1]
     rows = [
         ("detect_1080p", setting.detector, FACENET, every),
         ("detect_1080p_mtcnn", "mtcnn", FACENET, every),
         ("detect_1080p_opencv_yunet", setting.detector, OPENCV, every),
         ("detect_1080p_face_recognition", setting.detector, DLIB, every),
     ]
-    for key, detector, peer, frames in rows[: 3 if setting.quick else None]:
+    for key, detector, peer, frames in rows[: 2 if setting.quick else None]:
         setting.tell(f"{key}: {detector} and {PEERS[peer]} in turns")
         what = f"{detector} / {PEERS[peer]}, one 1080p frame, faces from 40 px"
 

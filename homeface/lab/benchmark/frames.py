@@ -16,6 +16,7 @@ from homeface.lab.benchmark.recall import LARGE, LabelledPicture, clip_frames, m
 
 FACES = (0, 1, 4, 16)
 MIN_FACE_PX = 40
+CROPS = "crops.npy"
 CLIPS, PICTURES = (".mp4", ".mkv", ".avi", ".mov"), (".jpg", ".jpeg", ".png", ".webp")
 _PEOPLE_SHARE = 0.3
 _LFW_FACE = Box(78.0, 70.0, 172.0, 192.0)
@@ -75,7 +76,7 @@ def prepare(wish: Wish, folder: Path) -> Material:
         street = [_labelled(frame, boxes) for pair in drawn.values() for frame, boxes in pair[:2]]
     material.street = _save(folder / "street.npy", [picture.image for picture in street])
     material.labels = [None if not picture.groups else picture for picture in street]
-    material.crops = _save(folder / "crops.npy", _crops(portraits))
+    material.crops = _save(folder / CROPS, _crops(portraits))
     _recordings(wish, portraits, folder, material)
     return material
 
@@ -207,15 +208,17 @@ def _crops(portraits: Sequence[drawing.Portrait]) -> list[NDArray[np.uint8]]:
 
 def _recordings(wish: Wish, portraits: Sequence[drawing.Portrait], folder: Path, material: Material) -> None:
     """The recording with people and the empty one."""
-    seconds = 6.0 if wish.quick else 30.0
-    material.empty = drawing.write_clip(folder / "empty.mp4", portraits, min(seconds, 10.0), ())
+    seconds = 4.0 if wish.quick else 30.0
+    material.empty = drawing.write_clip(folder / "empty.mp4", portraits, 2.0 if wish.quick else 10.0, ())
     own = next((path for path in _files(wish.frames) if path.suffix.lower() in CLIPS), None)
     if own is not None:
         material.people = own
         material.told.append(f"recording with people: {own}")
     else:
         visit = (1.0, 1.0 + _PEOPLE_SHARE * seconds)
-        material.people = drawing.write_clip(folder / "people.mp4", portraits, seconds, (visit,))
+        material.people = drawing.write_clip(
+            folder / "people.mp4", portraits, seconds, (visit,), walks=not wish.quick
+        )
         material.told.append(f"recording: drawn, {seconds:.0f} s of 1080p15, somebody about 30 % of the time")
     count = 4 if wish.quick else 10
     material.walked = _save(folder / "walked.npy", list(clip_frames(material.people, count)))

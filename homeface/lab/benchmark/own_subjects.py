@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +116,14 @@ def _embedder(options: Mapping[str, Any]) -> Mapping[str, Task]:
 
     embedder = _find_embedder(options)
     side = find_spec(options["embedder"], Kind.EMBEDDER).input_px
-    crops = [cv2.resize(crop, (side, side)) for crop in np.load(options["crops"])]
+
+    @cache
+    def crops() -> list[Images]:  # drawn while we load
+        return [np.asarray(cv2.resize(crop, (side, side)), np.uint8) for crop in np.load(options["crops"])]
 
     def embed(wanted: Mapping[str, Any]) -> Any:
-        return len(embedder.embed([crops[n % len(crops)] for n in range(wanted["count"])]))
+        faces = crops()
+        return len(embedder.embed([faces[n % len(faces)] for n in range(wanted["count"])]))
 
     return {"embed": embed}
 

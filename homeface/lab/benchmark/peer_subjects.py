@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def _facenet(options: Mapping[str, Any]) -> Mapping[str, Task]:
     weights = options.get("weights")
     peer = FacenetPytorch(options["device"], options["min_face_px"], Path(weights) if weights else None)
     frames = FrameFiles(rgb=True)
-    crops = np.load(options["crops"])
+    crops = cache(lambda: np.load(options["crops"]))  # it is drawn while we load
 
     def detect(wanted: Mapping[str, Any]) -> Any:
         return [peer.detect(image).tolist() for image in frames(wanted)]
@@ -35,7 +36,7 @@ def _facenet(options: Mapping[str, Any]) -> Mapping[str, Task]:
         return [rows.tolist() for rows in peer.detect_strided(frames(wanted))]
 
     def embed(wanted: Mapping[str, Any]) -> Any:
-        return len(peer.embed(crops[: wanted["count"]]))
+        return len(peer.embed(crops()[: wanted["count"]]))
 
     def whole(wanted: Mapping[str, Any]) -> Any:
         return [len(peer.recognise(image)) for image in frames(wanted)]

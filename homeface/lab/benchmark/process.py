@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -28,9 +29,10 @@ class Run:
 
 
 class Worker:
-    """One subject in its own process; ``with`` ends it.
+    """One subject in its own process, which begins to load at once; ``with`` ends it.
 
-    Raises ``BackendUnavailableError`` when the subject is not installed, ``HomefaceError`` when it fails.
+    ``wait_loaded`` and ``run`` raise ``BackendUnavailableError`` when the subject is not installed,
+    ``HomefaceError`` when it fails.
     """
 
     def __init__(self, subject: str, options: Mapping[str, Any]) -> None:
@@ -48,14 +50,23 @@ class Worker:
             text=True,
             bufsize=1,
         )
+        self._loaded = False
+        self._send({"load": subject, "options": dict(options)})
+
+    def wait_loaded(self) -> None:
+        """Loading goes on beside us until here; raises what the constructor tells of."""
+        if self._loaded:
+            return
         try:
-            self._ask({"load": subject, "options": dict(options)})
+            self._receive()
         except BaseException:
             self.close()
             raise
+        self._loaded = True
 
     def run(self, task: str, **options: Any) -> Run:
         """Run one task and wait for it."""
+        self.wait_loaded()
         answer = self._ask({"run": task, "options": options})
         return Run(answer["wall_s"], answer["cpu_s"], answer["result"])
 
@@ -67,7 +78,8 @@ class Worker:
     def close(self) -> None:
         """End the process. May be called twice."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -92,13 +104,17 @@ class Worker:
         self.close()
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._send(request)
+        return self._receive()
+
+    def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - asked for above
-        assert self._process.stdout is not None  # noqa: S101
-        try:
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
             self._process.stdin.write(json.dumps(request) + "\n")
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101 - asked for above
+        line = self._process.stdout.readline()
         if not line:
             raise HomefaceError(
                 f"The process that measures {self.subject} has ended by itself: {self._last_words()}"

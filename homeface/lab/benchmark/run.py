@@ -12,11 +12,11 @@ from importlib import metadata
 from pathlib import Path
 
 from homeface.errors import HomefaceError
-from homeface.lab.benchmark.comparison import Ratios, compare
+from homeface.lab.benchmark.comparison import Ratios, compare, subjects
 from homeface.lab.benchmark.drawing import FPS
-from homeface.lab.benchmark.frames import Material, Wish, describe_counts, prepare
+from homeface.lab.benchmark.frames import CROPS, Material, Wish, describe_counts, prepare
 from homeface.lab.benchmark.running import measure_running
-from homeface.lab.benchmark.setting import Setting
+from homeface.lab.benchmark.setting import Crew, Setting
 from homeface.lab.benchmark.soak import soak
 from homeface.lab.benchmark.whole import measure_whole
 
@@ -46,8 +46,13 @@ class Order:
 def bench(wish: Wish, order: Order, setting: Setting, folder: Path, latency: MeasureLatency) -> Report:
     """Measure. Everything in the report was measured now; what could not be says why."""
     begun = time.monotonic()
-    setting.tell("Drawing and reading frames")
-    material = prepare(wish, folder)
+    with Crew(setting, folder / CROPS) as crew:
+        if setting.quick and "ratios" in order.sections:
+            crew.begin(subjects(setting))
+        setting.tell("Drawing and reading frames")
+        material = prepare(wish, folder)
+        crew.wait()
+        ratios = compare(material, setting, crew) if "ratios" in order.sections else None
     report: Report = {
         "kind": "bench",
         "date": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
@@ -56,8 +61,7 @@ def bench(wish: Wish, order: Order, setting: Setting, folder: Path, latency: Mea
         "models": {"detector": setting.detector, "embedder": setting.embedder, "device": setting.device},
         "frames": describe_counts(material),
     }
-    if "ratios" in order.sections:
-        ratios = compare(material, setting)
+    if ratios is not None:
         report["ratios"] = ratios.as_json()
         report["gating"] = ratios.gating
         report["cuda"] = ratios.cuda

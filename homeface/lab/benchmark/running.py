@@ -24,6 +24,8 @@ from homeface.lab.benchmark.setting import Setting
 CAMERAS = (1, 2, 4, 8, 16)
 FLOOR = "ffmpeg -f null"
 _SETTLE_SECONDS = 3.0
+_FLOOR_SECONDS = {False: 30.0, True: 15.0}
+"""Of video to decode, by whether it is a quick run."""
 _REST_SECONDS = 13.0
 """After so long without motion cameras decode less where their streams allow it (``core.attention``)."""
 FULL_BOX = 0.85
@@ -130,12 +132,12 @@ def _empty_room(
             time.sleep(_SETTLE_SECONDS if setting.quick else _REST_SECONDS)
             for _ in range(1 if setting.quick else 3):
                 spent = daemon.spend(seconds)
-                floor = floor_cpu(material.empty)
+                floor = floor_cpu(material.empty, seconds=_FLOOR_SECONDS[setting.quick])
                 pairs.append(Pair(Run(spent.seconds, spent.cpu_s, None), floor, spent.seconds, floor.result))
                 running.empty = spent
         running.floor["all frames"] = statistics.median(pair.cpu_seconds[1] for pair in pairs) * 60
         for name, skip in (("reference frames only", "noref"), ("key frames only", "nokey")):
-            run = floor_cpu(material.empty, skip)
+            run = floor_cpu(material.empty, skip, _FLOOR_SECONDS[setting.quick])
             running.floor[name] = run.cpu_s / run.result * 60
     except HomefaceError as error:
         running.missing.append(f"{FLOOR}: {error}")

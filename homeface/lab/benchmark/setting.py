@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -92,25 +93,47 @@ class Crew:
 
     def own(self, subject: str, **changes: Any) -> Worker:
         """A process of ours."""
-        key = f"{subject} {sorted(changes.items())}"
+        key = _key(subject, changes)
         if key not in self._workers:
             self.setting.tell(f"Loading homeface: {subject} {' '.join(map(str, changes.values()))}")
             options = self.setting.own(crops=str(self.crops), **changes)
             self._workers[key] = Worker(subject, options)
+        try:
+            self._workers[key].wait_loaded()
+        except HomefaceError:
+            del self._workers[key]
+            raise
         return self._workers[key]
 
     def peer(self, peer: str) -> Worker:
         """A peer's process. Raises ``BackendUnavailableError`` when it cannot run here."""
         if peer in self.missing:
             raise BackendUnavailableError(self.missing[peer])
-        if peer not in self._workers:
-            self.setting.tell(f"Loading {PEERS[peer]}")
-            try:
+        try:
+            if peer not in self._workers:
+                self.setting.tell(f"Loading {PEERS[peer]}")
                 self._workers[peer] = Worker(peer, self.setting.peer(peer, self.crops))
-            except HomefaceError as error:
-                self.missing[peer] = str(error)
-                raise BackendUnavailableError(str(error)) from error
+            self._workers[peer].wait_loaded()
+        except HomefaceError as error:
+            self._workers.pop(peer, None)
+            self.missing[peer] = str(error)
+            raise BackendUnavailableError(str(error)) from error
         return self._workers[peer]
+
+    def begin(self, own: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Let all peers and these of ours load at once, while frames are drawn."""
+        for peer in PEERS:
+            with contextlib.suppress(HomefaceError):  # told when it is asked for
+                self._workers[peer] = Worker(peer, self.setting.peer(peer, self.crops))
+        for subject, changes in own:
+            options = self.setting.own(crops=str(self.crops), **changes)
+            self._workers[_key(subject, changes)] = Worker(subject, options)
+
+    def wait(self) -> None:
+        """Until all that ``begin`` started has loaded: what still loads would disturb what is timed."""
+        for worker in self._workers.values():
+            with contextlib.suppress(HomefaceError):  # told when it is asked for
+                worker.wait_loaded()
 
     def __enter__(self) -> Crew:
         return self
@@ -121,3 +144,7 @@ class Crew:
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
+
+
+def _key(subject: str, changes: Mapping[str, Any]) -> str:
+    return f"{subject} {sorted(changes.items())}"

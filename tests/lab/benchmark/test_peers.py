@@ -65,7 +65,7 @@ def test_a_peer_that_cannot_start_is_asked_once(tmp_path: Path, monkeypatch: pyt
 
 def test_a_process_that_dies_leaves_its_last_words() -> None:
     with pytest.raises(HomefaceError, match="peer:nobody has ended by itself: KeyError: 'nobody'"):
-        Worker("peer:nobody", {})
+        Worker("peer:nobody", {}).wait_loaded()
 
 
 def test_a_process_tells_its_time_and_memory() -> None:
@@ -95,6 +95,9 @@ class _Device:
 
     def run(self, task: str, **_: object) -> Run:
         return Run(0.002, 0.002, self.results[task])
+
+    def wait_loaded(self) -> None:
+        """Nothing to load."""
 
     def close(self) -> None:
         """Nothing to end."""

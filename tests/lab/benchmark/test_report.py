@@ -22,6 +22,7 @@ from homeface.lab.benchmark.running import FLOOR, Running
 from homeface.lab.benchmark.setting import PEERS
 from tests.cli.conftest import Command, homeface  # noqa: F401 - the fixture
 
+_ALL = ("--only", "ratios", "--only", "parts", "--only", "daemon")
 _BOX = np.array([[10.0, 10.0, 90.0, 90.0]])
 
 
@@ -50,6 +51,9 @@ class _Worker:
         }
         found = [[[*_BOX[0], 0.9]] for _ in frames] if isinstance(frames, list) else []
         return Run(self._seconds, self._seconds, results.get(task, found))
+
+    def wait_loaded(self) -> None:
+        """Nothing to load."""
 
     def close(self) -> None:
         """Nothing to end."""
@@ -83,7 +87,7 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("report")
 def test_json_has_every_ratio_with_its_pairs_and_recall(homeface: Command) -> None:  # noqa: F811
-    answer = homeface("bench", "--quick", "--json", "--seconds", "0.05")
+    answer = homeface("bench", "--quick", "--json", "--seconds", "0.05", *_ALL)
     assert answer.code == 0, answer.err
     ratios = answer.json["ratios"]
     assert set(TARGETS) <= set(ratios)
