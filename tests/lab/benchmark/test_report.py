@@ -108,9 +108,14 @@ def test_json_has_every_ratio_with_its_pairs_and_recall(homeface: Command) -> No
 
 
 @pytest.mark.usefixtures("report")
-def test_tables_name_machine_frames_and_what_is_missing(homeface: Command) -> None:  # noqa: F811
-    answer = homeface("bench", "--quick", "--only", "ratios")
-    assert "Command: homeface " in answer.out
+def test_tables_name_machine_frames_and_what_is_missing(
+    homeface: Command,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typed = ["bench", "--quick", "--only", "ratios"]
+    monkeypatch.setattr("sys.argv", ["homeface", *typed])
+    answer = homeface(*typed)
+    assert "Command: homeface bench --quick --only ratios" in answer.out
     assert "Frames: painted" in answer.out
     assert "whole_4_faces" in answer.out
     assert "Not measured: whole_4_faces_face_recognition: dlib is not installed" in answer.out
