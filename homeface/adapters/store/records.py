@@ -59,6 +59,21 @@ class SightingRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """One administrative act: who did what to whom or what, and when (seconds since the epoch).
+
+    ``who``: ``cli:ada``, ``web:ada``, ``daemon``; ``what``: a lower-case word or two (``enrol``, ``key
+    rotate``); ``subject``: the id of a person, or a camera, a file; never the name of an enrolled person,
+    which deletion would have to find.
+    """
+
+    at: float
+    who: str
+    what: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many rows there are."""
 

@@ -65,4 +65,17 @@ _LEARNED: Migration = (
     "ALTER TABLE template ADD COLUMN visit_id TEXT",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED)
+_AUDIT: Migration = (
+    """CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        who TEXT NOT NULL,
+        what TEXT NOT NULL,
+        subject TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX audit_at ON audit (at)",
+    """CREATE TRIGGER audit_is_never_rewritten BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the log of administrative acts is never rewritten'); END""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED, _AUDIT)

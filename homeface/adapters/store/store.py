@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
+from homeface.adapters.store.audit import AuditTables
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.journal import JournalTables, forget_in_state
 from homeface.adapters.store.learned import LearnedTables
@@ -21,8 +22,8 @@ BUSY_TIMEOUT_SECONDS = 5.0
 _KEY_CHECK = "meta:key_check"
 
 
-class Store(PeopleTables, LearnedTables, JournalTables):
-    """Subjects, templates, crops, sightings and the last state, at ``path``.
+class Store(PeopleTables, LearnedTables, JournalTables, AuditTables):
+    """Subjects, templates, crops, sightings, the last state and the administrative acts, at ``path``.
 
     Blocking and thread-safe: from asyncio call it with ``asyncio.to_thread``. Every method raises
     StoreError when the disk or the file fails, and then nothing was changed. Use it as a context
@@ -46,6 +47,7 @@ class Store(PeopleTables, LearnedTables, JournalTables):
         PeopleTables.__init__(self, database, vault)
         LearnedTables.__init__(self, database, vault)
         JournalTables.__init__(self, database)
+        AuditTables.__init__(self, database)
 
     def __enter__(self) -> Store:
         return self
