@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from homeface.core.presence import House, HouseState, PresenceEvent
+from homeface.core.presence import EventKind, House, HouseState, PresenceEvent
 from homeface.core.types import Lesson, Sighting
 from homeface.errors import StoreError
 
@@ -64,6 +64,8 @@ class Hub:
         self.house = house
         self.paused: set[str] = set()
         """Cameras whose recognition a person has switched off."""
+        self.guest_mode = False
+        """Guests are in the house: strangers count as occupancy, but an unknown person is no news."""
         self.listeners: list[Listener] = []
         self._memory = memory
         self._outlet = outlet
@@ -84,6 +86,7 @@ class Hub:
             self.paused = (
                 {name for name in paused if isinstance(name, str)} if isinstance(paused, list) else set()
             )
+            self.guest_mode = stored.get("guest_mode") is True
             state = HouseState.from_json(stored.get("house"))
         except (StoreError, ValueError) as error:
             _LOG.warning("The presence of the last run cannot be used (%s); starting without it.", error)
@@ -107,6 +110,12 @@ class Hub:
         """Recognition was switched off or on for one camera; kept over restarts."""
         (self.paused.add if paused else self.paused.discard)(camera)
         await self._change(lambda now: self.house.set_paused(camera, room, paused, now))
+        await self.save()
+
+    async def set_guest_mode(self, enabled: bool) -> None:
+        """Guests came or went; kept over restarts."""
+        self.guest_mode = enabled
+        await self._change(lambda _now: [])
         await self.save()
 
     async def set_subjects(self, subject_ids: Sequence[str]) -> None:
@@ -146,7 +155,7 @@ class Hub:
         async with self._order:
             now = self._clock()
             before = self.house.snapshot()
-            events = apply(now)
+            events = [e for e in apply(now) if not (self.guest_mode and e.kind is EventKind.UNKNOWN)]
             state = self.house.snapshot()
             # a clock that was set back must not put off saving until it has caught up
             fresh = 0 <= now - self._saved_at <= _SAVE_INTERVAL_SECONDS
@@ -163,7 +172,11 @@ class Hub:
 
     async def _save(self, state: HouseState) -> None:
         self._saved_at = self._clock()
-        snapshot = {"house": state.to_json(), "paused": sorted(self.paused)}
+        snapshot = {
+            "house": state.to_json(),
+            "paused": sorted(self.paused),
+            "guest_mode": self.guest_mode,
+        }
         await self._guarded(lambda: self._memory.save_state(snapshot))
 
     async def _remember(self, sighting: Sighting) -> None:

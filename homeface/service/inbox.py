@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from homeface.adapters import homeassistant as ha
 from homeface.adapters.mqtt import MqttLink
@@ -17,6 +18,9 @@ from homeface.service.watch import CameraWatch
 class _SensorSays:
     room: str
     occupied: bool | None
+
+
+_Message: TypeAlias = ha.SetRecognition | ha.SetGuestMode | _SensorSays
 
 
 class Inbox:
@@ -37,7 +41,7 @@ class Inbox:
         self._hub = hub
         self._watches = watches
         self._view = view
-        self._waiting: dict[tuple[type, str | None], ha.SetRecognition | _SensorSays] = {}
+        self._waiting: dict[tuple[type, str | None], _Message] = {}
         self._said: dict[str, _SensorSays] = {}
         self._arrived = asyncio.Event()
         for topic_filter in ha.command_filters(view()):
@@ -56,6 +60,9 @@ class Inbox:
             if isinstance(message, _SensorSays):
                 await self._hub.set_sensor(message.room, message.occupied)
                 continue
+            if isinstance(message, ha.SetGuestMode):
+                await self._hub.set_guest_mode(message.enabled)
+                continue
             for name, watch in self._watches.items():
                 if message.camera in {None, name}:
                     await watch.set_paused(not message.enabled)
@@ -64,7 +71,7 @@ class Inbox:
     def _command(self, topic: str, payload: bytes, retained: bool) -> None:
         command = ha.parse_command(self._view(), topic, payload, retained=retained)
         if command is not None:
-            self._enqueue(command, command.camera)
+            self._enqueue(command, command.camera if isinstance(command, ha.SetRecognition) else None)
 
     def _sensor(self, room: str, sensor: OccupancySensor) -> Callable[[str, bytes, bool], None]:
         def hear(_topic: str, payload: bytes, retained: bool) -> None:
@@ -76,7 +83,7 @@ class Inbox:
 
         return hear
 
-    def _enqueue(self, message: ha.SetRecognition | _SensorSays, about: str | None) -> None:
+    def _enqueue(self, message: _Message, about: str | None) -> None:
         key = type(message), about
         self._waiting.pop(key, None)  # the newest goes to the end: order matters between camera and house
         self._waiting[key] = message

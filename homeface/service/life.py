@@ -198,7 +198,8 @@ class Life:
             for slug, watch in self.watches.items()
         }
         recognition = not self.watches or not all(watch.paused for watch in self.watches.values())
-        return cameras, HubFigures(recognition, self.link.stats.events_dropped, self.engine.stats.dropped)
+        dropped = self.link.stats.events_dropped, self.engine.stats.dropped
+        return cameras, HubFigures(recognition, *dropped, guest_mode=self.hub.guest_mode)
 
     async def _purge(self) -> None:
         while True:

@@ -19,7 +19,10 @@ from homeface.adapters.homeassistant import (
     HubFigures,
     PersonView,
     RoomView,
+    SetGuestMode,
     SetRecognition,
+    announcement,
+    announcement_topic,
     birth_topic,
     command_filters,
     device_topics,
@@ -245,6 +248,7 @@ def test_states_of_a_house_with_somebody_in_it() -> None:
     plain = {t.removeprefix("homeface/home/"): p for t, p in found.items() if not t.endswith("attributes")}
     assert plain == {
         "hub/recognition": "ON",
+        "hub/guest_mode": "OFF",
         "hub/cameras": "1",
         "hub/cameras_online": "1",
         "hub/dropped_events": "3",
@@ -480,3 +484,33 @@ def test_birth_of_home_assistant() -> None:
     assert birth_topic(HOUSE) == "homeassistant/status"
     assert is_birth(b"online")
     assert not is_birth(b"offline")
+
+
+def test_guest_mode_is_a_switch_of_the_house() -> None:
+    assert parse_command(HOUSE, "homeface/home/hub/guest_mode/set", b"ON") == SetGuestMode(True)
+    assert parse_command(HOUSE, "homeface/home/hub/guest_mode/set", b"ON", retained=True) is None
+    with pytest.raises(ValueError, match="ON or OFF"):
+        parse_command(HOUSE, "homeface/home/hub/guest_mode/set", b"maybe")
+    assert (
+        state_messages(HOUSE, STATE, {}, HubFigures(guest_mode=True))["homeface/home/hub/guest_mode"] == "ON"
+    )
+    assert state_messages(HOUSE, STATE)["homeface/home/hub/guest_mode"] == "OFF"
+
+
+def test_the_companion_hears_of_the_web_api_and_of_nothing_when_there_is_none() -> None:
+    house = replace(HOUSE, instance_id="a1")
+    assert announcement_topic(house) == "homeface/home/announce"
+    told = json.loads(announcement(house)["homeface/home/announce"])
+    assert told == {
+        "instance_id": "a1",
+        "name": "homeface",
+        "node_id": "home",
+        "url": "http://homeface.local:8000",
+        "version": "1.2.3",
+    }
+    assert announcement(HOUSE) == {}
+    silent = replace(house, configuration_url=None)
+    assert announcement(silent) == {}
+    assert removals(house, silent) == ["homeface/home/announce"]
+    assert orphans(["homeface/home/announce"], silent) == ["homeface/home/announce"]
+    assert orphans(["homeface/home/announce"], house) == []

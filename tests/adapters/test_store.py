@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sqlite3
 import stat
 import threading
@@ -435,3 +436,13 @@ class TestExport:
         (tmp_path / "file").touch()
         with pytest.raises(StoreError, match=r"The export into .* failed"):
             store.export(anna.subject_id, tmp_path / "file" / "below")
+
+
+def test_an_installation_has_one_id_for_ever(tmp_path: Path) -> None:
+    with Store(tmp_path / "one.db") as store:
+        known = store.instance_id()
+        assert re.fullmatch(r"[0-9a-f]{32}", known)
+        assert store.instance_id() == known
+    with Store(tmp_path / "one.db") as again, Store(tmp_path / "two.db") as other:
+        assert again.instance_id() == known
+        assert other.instance_id() != known

@@ -356,3 +356,19 @@ async def test_somebody_who_is_forgotten_vanishes_without_an_event(store: Store,
     await hub.set_subjects(["bob"])
     assert set(outlet.states[-1].people) == {"bob"}
     assert outlet.kinds == [EventKind.ARRIVED]
+
+
+async def test_guests_are_no_news_and_no_restart_forgets_that_they_are_here(
+    store: Store, clock: Clock
+) -> None:
+    outlet = Outlet(store)
+    await hub_of(store, outlet, clock).set_guest_mode(True)
+    hub = hub_of(store, outlet, clock)
+    await hub.restore()
+    assert hub.guest_mode
+    await hub.observe([sighting(clock.now, NOBODY), sighting(clock.now, visit="v2", room="yard")])
+    assert outlet.states[-1].rooms["hall"].unknown_count == 1
+    assert [(event.kind, event.room) for event in outlet.events] == [(EventKind.ARRIVED, "yard")]
+    await hub.set_guest_mode(False)
+    await hub.observe([sighting(clock.now, NOBODY, visit="v3")])
+    assert outlet.kinds == [EventKind.ARRIVED, EventKind.UNKNOWN]

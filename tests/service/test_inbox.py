@@ -41,6 +41,17 @@ async def say(listener: Listener, topic: str, payload: bytes | str, *, retain: b
     await to_thread(listener.publish, topic, payload, retain=retain)
 
 
+async def test_guest_mode_is_switched_by_home_assistant(
+    tmp_path: Path, broker: Mosquitto, store: Store, engine: FakeEngine, listener: Listener
+) -> None:
+    switch = f"{BASE}/hub/guest_mode"
+    async with living(await house_config(tmp_path, broker), engine, store) as life:
+        await until(lambda: listener.last(switch) == b"OFF")
+        await say(listener, f"{switch}/set", "ON")
+        await until(lambda: listener.last(switch) == b"ON")
+        assert life.hub.guest_mode
+
+
 class TestPrivacy:
     async def test_a_paused_camera_looks_at_nothing_and_its_room_is_not_available(
         self, tmp_path: Path, broker: Mosquitto, store: Store, engine: FakeEngine, listener: Listener

@@ -6,10 +6,16 @@ are retained states; ``event_messages`` are events. Topics are made of ids alone
 
 from __future__ import annotations
 
-from homeface.adapters.homeassistant.commands import SetRecognition, parse_command, parse_occupancy
+from homeface.adapters.homeassistant.commands import (
+    SetGuestMode,
+    SetRecognition,
+    parse_command,
+    parse_occupancy,
+)
 from homeface.adapters.homeassistant.entities import HOME, NOT_HOME, RESERVED_ROOM_IDS
 from homeface.adapters.homeassistant.events import event_messages, event_topics, render_event
 from homeface.adapters.homeassistant.messages import (
+    announcement,
     device_topics,
     discovery_messages,
     orphans,
@@ -20,6 +26,7 @@ from homeface.adapters.homeassistant.messages import (
 )
 from homeface.adapters.homeassistant.topics import (
     REDISCOVERY_JITTER_SECONDS,
+    announcement_topic,
     birth_topic,
     command_filters,
     is_birth,
@@ -46,7 +53,10 @@ __all__ = [
     "HubFigures",
     "PersonView",
     "RoomView",
+    "SetGuestMode",
     "SetRecognition",
+    "announcement",
+    "announcement_topic",
     "birth_topic",
     "command_filters",
     "device_topics",

@@ -20,9 +20,16 @@ class SetRecognition:
     enabled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SetGuestMode:
+    """Somebody said whether guests are in the house."""
+
+    enabled: bool
+
+
 def parse_command(
     view: HouseView, topic: str, payload: bytes, *, retained: bool = False
-) -> SetRecognition | None:
+) -> SetRecognition | SetGuestMode | None:
     """The command in a message; None when it is none, or an old one that the broker has kept.
 
     Raises ValueError when the topic is ours and the payload is neither ON nor OFF.
@@ -30,12 +37,13 @@ def parse_command(
     places: dict[str, str | None] = {f"{device_base(view, 'hub', '')}/recognition/set": None}
     for camera in view.cameras:
         places[f"{device_base(view, 'camera', camera.camera_id)}/recognition/set"] = camera.camera_id
-    if topic not in places or retained:
+    guests = topic == f"{device_base(view, 'hub', '')}/guest_mode/set"
+    if retained or not (guests or topic in places):
         return None
     word = payload[:16].decode("utf-8", "replace").strip().upper()
     if word not in {"ON", "OFF"}:
         raise ValueError(f"expected ON or OFF, not {word!r}")
-    return SetRecognition(places[topic], word == "ON")
+    return SetGuestMode(word == "ON") if guests else SetRecognition(places[topic], word == "ON")
 
 
 def parse_occupancy(payload: bytes, occupied: Collection[str], json_key: str | None = None) -> bool | None:

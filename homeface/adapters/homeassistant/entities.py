@@ -246,6 +246,14 @@ HUB_ENTITIES = (
         commanded=True,
     ),
     Entity(
+        "guest_mode",
+        "switch",
+        "Guest mode",
+        lambda moment, _: _on_off(moment.hub.guest_mode),
+        {"icon": "mdi:account-group"},
+        commanded=True,
+    ),
+    Entity(
         "cameras",
         "sensor",
         "Cameras",

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from homeface.adapters.homeassistant.devices import KINDS, Kind, device_info
 from homeface.adapters.homeassistant.entities import Entity
-from homeface.adapters.homeassistant.text import to_json
+from homeface.adapters.homeassistant.text import clean, to_json
 from homeface.adapters.homeassistant.topics import (
+    announcement_topic,
     device_base,
     device_identifier,
     discovery_topic,
@@ -44,6 +45,20 @@ def discovery_messages(view: HouseView) -> dict[str, str]:
     return messages
 
 
+def announcement(view: HouseView) -> dict[str, str]:
+    """Topic to JSON: where the companion integration finds the web API; nothing while there is none."""
+    if view.configuration_url is None or view.instance_id is None:
+        return {}
+    payload = {
+        "instance_id": view.instance_id,
+        "name": clean(view.name) or "homeface",
+        "node_id": view.node_id,
+        "url": view.configuration_url,
+        "version": view.version,
+    }
+    return {announcement_topic(view): to_json(payload)}
+
+
 def state_messages(
     view: HouseView,
     state: HouseState,
@@ -69,7 +84,8 @@ def retained_topics(view: HouseView) -> list[str]:
     """Every topic that is retained for this view, but the node's status; discovery first."""
     devices = list(_devices(view))
     found = [device_topics(view, kind.name, item) for kind, item in devices]
-    return [topics[0] for topics in found] + [topic for topics in found for topic in topics[1:]]
+    states = [topic for topics in found for topic in topics[1:]]
+    return [topics[0] for topics in found] + states + list(announcement(view))
 
 
 def device_topics(view: HouseView, kind: str, item: str) -> list[str]:

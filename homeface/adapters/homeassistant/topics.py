@@ -39,6 +39,11 @@ def status_topic(view: HouseView) -> str:
     return f"{node_base(view)}/status"
 
 
+def announcement_topic(view: HouseView) -> str:
+    """Where the companion integration hears of the web API: its manifest names ``homeface/+/announce``."""
+    return f"{node_base(view)}/announce"
+
+
 def device_base(view: HouseView, kind: str, item: str) -> str:
     """The topic under which a device's states lie; the hub has no item of its own."""
     return f"{node_base(view)}/{kind}/{topic_id(item)}" if item else f"{node_base(view)}/{kind}"
@@ -62,7 +67,11 @@ def discovery_topic(view: HouseView, kind: str, item: str) -> str:
 def command_filters(view: HouseView) -> tuple[str, ...]:
     """Topic filters of the commands that ``parse_command`` understands."""
     base = node_base(view)
-    return (f"{base}/hub/recognition/set", f"{base}/camera/+/recognition/set")
+    return (
+        f"{base}/hub/recognition/set",
+        f"{base}/hub/guest_mode/set",
+        f"{base}/camera/+/recognition/set",
+    )
 
 
 def scan_filters(view: HouseView) -> tuple[str, ...]:

@@ -39,7 +39,8 @@ class HouseView:
     """Everything that gets a device in Home Assistant, and where its messages go.
 
     ``node_id`` differs between two installations on one broker. ``configuration_url`` (http or https) is
-    where homeface's own pages are, ``support_url`` where help is.
+    where homeface's own pages are as others reach them, ``support_url`` where help is. ``instance_id`` tells
+    this installation from every other one for ever; without it nothing is announced to the companion.
     """
 
     node_id: str
@@ -52,6 +53,7 @@ class HouseView:
     discovery_prefix: str = "homeassistant"
     configuration_url: str | None = None
     support_url: str | None = None
+    instance_id: str | None = None
 
     def room(self, room_id: str | None) -> RoomView | None:
         """The room of this id, if there still is one."""
@@ -81,12 +83,14 @@ class CameraFigures:
 class HubFigures:
     """How the daemon does. ``recognition`` False: paused in the whole house.
 
+    ``guest_mode``: unknown people are no news.
     ``dropped_faces``: gave way to newer ones before they were recognised, because the device is too slow.
     """
 
     recognition: bool = True
     dropped_events: int = 0
     dropped_faces: int = 0
+    guest_mode: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,13 @@ class Store(PeopleTables, LearnedTables, JournalTables, AuditTables):
                 for table in ("subject", "template", "crop", "sighting")
             ]
         return Counts(*numbers)
+
+    def instance_id(self) -> str:
+        """32 hexadecimal digits that tell this installation from every other one; made at the first call."""
+        with self._database.write() as connection:
+            connection.execute("INSERT OR IGNORE INTO meta VALUES ('instance_id', ?)", (uuid.uuid4().hex,))
+            row = connection.execute("SELECT value FROM meta WHERE key = 'instance_id'").fetchone()
+        return str(row[0])
 
     def remove_subject(self, subject_id: str) -> None:
         """Forget a person: templates, crops, sightings, place in the stored state, and copies made before
