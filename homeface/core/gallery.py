@@ -21,11 +21,12 @@ _CROWD_PRIOR = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An enrolled person."""
+    """An enrolled person. ``paused``: known, but not to be recognised for now."""
 
     subject_id: str
     name: str
     aliases: tuple[str, ...] = ()
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +80,15 @@ class Gallery:
         self._compared = np.concatenate([self._matrix, self._centroids])
         for array in (self._matrix, self._starts, self._counts, self._centroids, self._compared):
             array.setflags(write=False)
+
+    def without_paused(self) -> Gallery:
+        """The gallery to recognise with: nobody in it who is paused."""
+        paused = {subject.subject_id for subject in self._subjects.values() if subject.paused}
+        if not paused:
+            return self
+        kept = [t for t in (*self._templates, *self.mismatched) if t.subject_id not in paused]
+        subjects = [subject for subject in self._subjects.values() if not subject.paused]
+        return Gallery(subjects, kept, self.model_id)
 
     @property
     def subjects(self) -> Mapping[str, Subject]:

@@ -126,8 +126,10 @@ class TestOldDatabase:
     def old(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         with monkeypatch.context() as patch:
             patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-            with Store(path) as store:
-                _, templates = store.enrol("Anna", [photo(1), photo(2)])
+            with Store(path) as store, store._database.write() as connection:
+                connection.execute("INSERT INTO subject VALUES ('anna', 0.0)")
+                connection.execute("INSERT INTO subject_name VALUES ('anna', 'anna', 'Anna', 0)")
+                templates = [store._insert_template(connection, "anna", photo(seed)) for seed in (1, 2)]
         return [template.template_id for template in templates]
 
     def test_everything_is_kept_and_counts_as_photos(

@@ -1,7 +1,16 @@
 """SQLite on disk: who is enrolled, what was seen, where everybody was. Templates and crops are encrypted."""
 
 from homeface.adapters.store.names import clean_name
-from homeface.adapters.store.records import Act, Counts, FaceCrop, LearnedRecord, NewTemplate, SightingRecord
+from homeface.adapters.store.records import (
+    Act,
+    Counts,
+    FaceCrop,
+    LearnedRecord,
+    NewTemplate,
+    SightingRecord,
+    UnknownFace,
+    UnknownVisit,
+)
 from homeface.adapters.store.store import Store
 
 __all__ = [
@@ -12,5 +21,7 @@ __all__ = [
     "NewTemplate",
     "SightingRecord",
     "Store",
+    "UnknownFace",
+    "UnknownVisit",
     "clean_name",
 ]

@@ -47,6 +47,14 @@ class PeopleTables:
             subject = _require_subject(connection, subject_id)
             return _write_names(connection, subject_id, clean_names(subject.name, aliases))
 
+    def set_subject_paused(self, subject_id: str, paused: bool) -> Subject:
+        """Recognise somebody no longer, or again. Raises GalleryError when there is no such subject."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE subject SET paused = ? WHERE id = ?", (int(paused), subject_id))
+            subject = _require_subject(connection, subject_id)
+            touch(connection)
+        return subject
+
     def subjects(self) -> list[Subject]:
         """Everybody, by name."""
         with self._database.read() as connection:
@@ -227,7 +235,7 @@ def touch(connection: sqlite3.Connection) -> None:
 
 def _insert_subject(connection: sqlite3.Connection, name: str, aliases: Sequence[str]) -> Subject:
     subject_id = new_id()
-    connection.execute("INSERT INTO subject VALUES (?, ?)", (subject_id, time.time()))
+    connection.execute("INSERT INTO subject (id, created_at) VALUES (?, ?)", (subject_id, time.time()))
     return _write_names(connection, subject_id, clean_names(name, aliases))
 
 
@@ -242,7 +250,7 @@ def _write_names(connection: sqlite3.Connection, subject_id: str, names: Sequenc
         [(name_key(name), subject_id, name, position) for position, name in enumerate(names)],
     )
     touch(connection)
-    return Subject(subject_id, names[0], tuple(names[1:]))
+    return _require_subject(connection, subject_id)
 
 
 def _find(connection: sqlite3.Connection, text: str) -> Subject | None:
@@ -263,7 +271,11 @@ def _require_subject(connection: sqlite3.Connection, subject_id: str) -> Subject
     ]
     if not names:
         raise GalleryError(f"There is no subject {subject_id}; `homeface people list` shows who there is.")
-    return Subject(subject_id, names[0], tuple(names[1:]))
+    return Subject(subject_id, names[0], tuple(names[1:]), subject_id in _paused(connection))
+
+
+def _paused(connection: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT id FROM subject WHERE paused = 1")}
 
 
 def _subjects(connection: sqlite3.Connection) -> list[Subject]:
@@ -273,5 +285,9 @@ def _subjects(connection: sqlite3.Connection) -> list[Subject]:
     )
     for subject_id, name in rows:
         grouped.setdefault(subject_id, []).append(name)
-    subjects = [Subject(subject_id, names[0], tuple(names[1:])) for subject_id, names in grouped.items()]
+    paused = _paused(connection)
+    subjects = [
+        Subject(subject_id, names[0], tuple(names[1:]), subject_id in paused)
+        for subject_id, names in grouped.items()
+    ]
     return sorted(subjects, key=lambda subject: (name_key(subject.name), subject.subject_id))

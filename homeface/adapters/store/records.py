@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homeface.core.types import Box, Landmarks, Quality, Vector
+from homeface.core.types import Box, Embedding, Landmarks, Quality, Vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +56,30 @@ class SightingRecord:
     margin: float | None
     votes: int
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownFace:
+    """A face of a visit that got no name. ``crop`` None: not fetched."""
+
+    embedding: Embedding
+    quality: Quality
+    seen_at: float
+    crop: FaceCrop | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownVisit:
+    """A visit that got no name, and why. ``faces``: the best first; empty when none was usable."""
+
+    visit_id: str
+    room: str
+    camera: str
+    first_seen: float
+    last_seen: float
+    votes: int
+    reasons: tuple[str, ...]
+    faces: tuple[UnknownFace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,4 +78,34 @@ _AUDIT: Migration = (
         BEGIN SELECT RAISE(ABORT, 'the log of administrative acts is never rewritten'); END""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED, _AUDIT)
+_UNKNOWN_VISITS: Migration = (
+    """CREATE TABLE unknown_visit (
+        id TEXT PRIMARY KEY,
+        room TEXT NOT NULL,
+        camera TEXT NOT NULL,
+        first_seen REAL NOT NULL,
+        last_seen REAL NOT NULL,
+        votes INTEGER NOT NULL,
+        reasons TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX unknown_visit_last_seen ON unknown_visit (last_seen)",
+    """CREATE TABLE unknown_face (
+        id TEXT PRIMARY KEY,
+        visit_id TEXT NOT NULL REFERENCES unknown_visit(id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        model_id TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        picture BLOB NOT NULL,
+        geometry BLOB NOT NULL,
+        quality TEXT NOT NULL,
+        seen_at REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX unknown_face_visit ON unknown_face (visit_id, position)",
+)
+
+_PAUSED_PEOPLE: Migration = (
+    # known, but to be recognised by nobody for now
+    "ALTER TABLE subject ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED, _AUDIT, _UNKNOWN_VISITS, _PAUSED_PEOPLE)

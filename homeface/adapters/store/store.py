@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from homeface.adapters.store.journal import JournalTables, forget_in_state
 from homeface.adapters.store.learned import LearnedTables
 from homeface.adapters.store.people import PeopleTables, touch
 from homeface.adapters.store.records import Counts
+from homeface.adapters.store.unknown import UnknownTables
 from homeface.adapters.vault import SealBrokenError, Vault, create_key, read_key, write_private
 from homeface.core.gallery import Template
 from homeface.errors import GalleryError, StoreError
@@ -23,8 +25,8 @@ BUSY_TIMEOUT_SECONDS = 5.0
 _KEY_CHECK = "meta:key_check"
 
 
-class Store(PeopleTables, LearnedTables, JournalTables, AuditTables):
-    """Subjects, templates, crops, sightings, the last state and the administrative acts, at ``path``.
+class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTables):
+    """Subjects, templates, crops, sightings, unknown visits, the last state and the administrative acts.
 
     Blocking and thread-safe: from asyncio call it with ``asyncio.to_thread``. Every method raises
     StoreError when the disk or the file fails, and then nothing was changed. Use it as a context
@@ -47,6 +49,7 @@ class Store(PeopleTables, LearnedTables, JournalTables, AuditTables):
             raise
         PeopleTables.__init__(self, database, vault)
         LearnedTables.__init__(self, database, vault)
+        UnknownTables.__init__(self, database, vault)
         JournalTables.__init__(self, database)
         AuditTables.__init__(self, database)
 
@@ -99,9 +102,23 @@ class Store(PeopleTables, LearnedTables, JournalTables, AuditTables):
         super().remove_template(template_id)
         self._forget_copies("photo")
 
+    def remove_unknown_visits(self, visit_ids: Sequence[str] | None = None) -> int:
+        """Forget these visits (None: all), here and in copies made before an update; returns how many."""
+        gone = super().remove_unknown_visits(visit_ids)
+        self._forget_copies("visit")
+        return gone
+
     def export(self, subject_id: str, folder: Path) -> list[Path]:
-        """Write all that is known of a person into ``folder``, which must be new or empty: crops as JPEG and
-        ``subject.json``, readable by the owner alone. Returns the files. Raises StoreError, GalleryError.
+        """Write ``exported`` into ``folder``, which must be new or empty, readable by the owner alone.
+
+        Returns the files. Raises StoreError, GalleryError.
+        """
+        return _write_folder(folder, self.exported(subject_id))
+
+    def exported(self, subject_id: str) -> dict[str, bytes]:
+        """All that is known of a person by file name: crops as JPEG, and ``subject.json``.
+
+        Raises GalleryError when there is no such subject.
         """
         subject = self.require_subject(subject_id)
         files: dict[str, bytes] = {}
@@ -128,7 +145,7 @@ class Store(PeopleTables, LearnedTables, JournalTables, AuditTables):
                 ],
             }
         )
-        return _write_folder(folder, files)
+        return files
 
     def _forget_copies(self, what: str) -> None:
         try:
