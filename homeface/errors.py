@@ -16,6 +16,9 @@
     │  └─ ModelMismatchError        a template made by another embedding model
     ├─ StoreError                   the database or its disk
     ├─ ImageError                   a picture that cannot be used as one
+    ├─ TrainingError                a training that cannot begin or go on; says what is kept
+    │  ├─ DatasetError              pictures or labels that cannot be trained on
+    │  └─ NonFiniteLossError        the numbers have gone astray
     └─ EnrolmentError               a picture refused for enrolment; ``key`` is machine-readable
        ├─ NoFaceError
        ├─ SeveralFacesError
@@ -114,6 +117,18 @@ class StoreError(HomefaceError):
 
 class ImageError(HomefaceError):
     """A file or upload cannot be used as a picture."""
+
+
+class TrainingError(HomefaceError):
+    """A training cannot begin or go on."""
+
+
+class DatasetError(TrainingError):
+    """Training data that cannot be used."""
+
+
+class NonFiniteLossError(TrainingError):
+    """A loss or a gradient is no finite number any more."""
 
 
 class EnrolmentError(HomefaceError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -24,32 +26,43 @@ _COMMANDS = {
     "config": ("homeface.cli.config", "Check a configuration; print its JSON schema."),
     "bench": ("homeface.cli.bench", "Measure speed on this machine, beside other face recognition."),
     "evaluate": ("homeface.cli.evaluate", "Measure recognition on a folder of identities (offline)."),
+    "lab": ("homeface.cli.lab", "Train, convert and export models (offline)."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them when they are asked for."""
+    """A group that knows its commands by name and imports them when they are asked for.
+
+    ``table``: module and one line of help of each command, in the order in which a new user meets them. The
+    command ``do-it`` is ``do_it_command`` in its module.
+    """
+
+    def __init__(self, *arguments: Any, table: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Command names, in the order in which a new user meets them."""
-        return list(_COMMANDS)
+        """Command names."""
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command, or None when there is no such command."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in self._table:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command = getattr(module, f"{cmd_name}_command")
+        module = importlib.import_module(self._table[cmd_name][0])
+        command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)  # noqa: S101 - a broken table is a bug, not an input
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands with their one-line help, without importing any of them."""
+        if not self._table:
+            return
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self._table.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="homeface")
 def cli() -> None:
     """homeface tells a home who is in which room.

@@ -1,0 +1,18 @@
+"""``homeface lab``: the workshop, in which models are made. One module a command."""
+
+from __future__ import annotations
+
+import click
+
+from homeface.cli import LazyGroup
+
+_COMMANDS: dict[str, tuple[str, str]] = {}
+
+
+@click.group("lab", cls=LazyGroup, table=_COMMANDS)
+def lab_command() -> None:
+    """Train, convert and export models (offline).
+
+    The daemon needs nothing of this. Training needs: pip install 'homeface[lab]'. What is made here is one
+    entry under `models` in the configuration; each command prints it.
+    """

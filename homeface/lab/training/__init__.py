@@ -1,0 +1,1 @@
+"""Training: one engine for all that is trained. ``engine`` runs a ``task``; everything else serves it."""
