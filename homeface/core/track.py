@@ -17,6 +17,7 @@ from homeface.core.types import (
     Face,
     Identified,
     ImageRGB,
+    KeptFace,
     Quality,
     Undecided,
     Unknown,
@@ -78,7 +79,7 @@ class Track:
     those before, so the next one is wanted, too. ``doubted_since``: when
     it was surely the same person for the last time; None: it still is.
     ``appearance`` is the sum of the embeddings so far (its direction is their mean), ``glance`` that of the
-    newest usable face.
+    newest usable face. ``kept``: its best few faces with their pictures, where that is wanted.
     """
 
     visit_id: str
@@ -102,6 +103,7 @@ class Track:
     best_quality: float = 0.0
     appearance: Vector | None = None
     glance: Vector | None = None
+    kept: tuple[KeptFace, ...] = ()
 
     def expected(self, captured_at: float) -> Box:
         """Where the face should be at ``captured_at``, if it went on as before (at most one second on)."""

@@ -246,6 +246,18 @@ class Lesson:
     seen_at: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptFace:
+    """A face of a visit with its surroundings. ``picture`` (h, w, 3) BGR; box and landmarks in its pixels."""
+
+    picture: ImageBGR
+    box: Box
+    landmarks: Landmarks
+    quality: Quality
+    embedding: Embedding
+    seen_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What one track says now: who, where, when, how sure.
@@ -253,6 +265,7 @@ class Sighting:
     ``visit_id`` is unique over restarts; ``ended`` marks the last sighting of a visit (the decision
     is then never Undecided: a visit that stayed undecided ends as Unknown with its reasons).
     ``lesson``: what this visit may teach about the person, where that is wanted; never published.
+    ``faces``: the best few of a visit that ended without a name, where they are wanted; never published.
     ``captured_at`` belongs to the newest frame in which the track was seen.
     """
 
@@ -266,3 +279,4 @@ class Sighting:
     quality: Quality | None = None
     ended: bool = False
     lesson: Lesson | None = field(default=None, repr=False)
+    faces: tuple[KeptFace, ...] = field(default=(), repr=False)

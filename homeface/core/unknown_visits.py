@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from homeface.core.calibration import Calibration, threshold_for
 from homeface.core.identification import mean_direction
 from homeface.core.strangers import Strangers
-from homeface.core.types import Box, Embedding, ImageBGR, Landmarks, Quality, Vector
+from homeface.core.types import Embedding, KeptFace, Quality, Vector
 
 FACES_PER_VISIT = 4
 """So many faces of a visit are kept, in memory while it lasts and on the disk afterwards."""
@@ -28,18 +28,6 @@ On LFW with MobileFaceNet, 50 people of two or three visits and 100 of one (two 
 of which one held two people. At 1e-3 there were 144, six of them mixed.
 """
 _OVERLAP_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class KeptFace:
-    """A face of a visit with its surroundings. ``picture`` (h, w, 3) BGR; box and landmarks in its pixels."""
-
-    picture: ImageBGR
-    box: Box
-    landmarks: Landmarks
-    quality: Quality
-    embedding: Embedding
-    seen_at: float
 
 
 def keeps(kept: Sequence[KeptFace], embedding: Embedding, quality: Quality) -> bool:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
-from homeface.adapters.photos import encode_jpeg, load_photo
-from homeface.adapters.store import FaceCrop, NewTemplate, Store, clean_name
+from homeface.adapters.photos import PHOTO_MAX_SIDE_PX, load_photo
+from homeface.adapters.store import NewTemplate, Store, clean_name
 from homeface.adapters.vault import SealBrokenError
 from homeface.core.enrolment import (
     RESTS,
@@ -30,8 +28,9 @@ from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.geometry import iou
 from homeface.core.identification import Policy, identify_one
 from homeface.core.templates import Limits, chosen_gallery, outliers
-from homeface.core.types import Box, Decision, Detection, Face, ImageBGR, Landmarks
+from homeface.core.types import Box, Decision, Face, ImageBGR
 from homeface.errors import EnrolmentError, GalleryError, ImageError, ModelMismatchError
+from homeface.service.crops import cut_crop
 from homeface.service.pipeline import FaceEngine
 
 Photo: TypeAlias = tuple[str, Path | bytes]
@@ -39,10 +38,6 @@ Photo: TypeAlias = tuple[str, Path | bytes]
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with (done, total, label), in the event loop."""
 
-CROP_CONTEXT = 2.0
-"""Side of a kept crop, in longer sides of the face box: enough for any detector and alignment."""
-CROP_MAX_SIDE_PX = 512
-"""Larger crops are made smaller: no embedding model takes more than a quarter of this for the face."""
 UNREADABLE = "unreadable"
 NO_CROP = "no_crop"
 NOT_FOUND_AGAIN = "not_found_again"
@@ -107,6 +102,14 @@ class FaceAnswer:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A photo that was looked at, before it is compared with anybody: what may be stored, or why not."""
+
+    label: str
+    result: NewTemplate | Verdict
+
+
 class Enrolment:
     """Teaches homeface people. One enrolment at a time: two would not see each other's photos."""
 
@@ -117,13 +120,25 @@ class Enrolment:
         policy: EnrolmentPolicy | None = None,
         *,
         keep_crops: bool = True,
+        max_side_px: int = PHOTO_MAX_SIDE_PX,
     ) -> None:
-        """``keep_crops`` False stores no picture; ``reembed`` can then not make templates anew."""
+        """``keep_crops`` False stores no picture; ``reembed`` can then not make templates anew.
+
+        ``max_side_px``: larger photos are made smaller; looking for faces takes time by the pixel, which
+        cameras beside this lack.
+        """
         self._keep_crops = keep_crops
         self._engine = engine
         self._store = store
         self._policy = policy or EnrolmentPolicy()
+        self._max_side_px = max_side_px
+        self._one_photo = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def policy(self) -> EnrolmentPolicy:
+        """What photos must be."""
+        return self._policy
 
     async def enrol(
         self, name: str, photos: Sequence[Photo], progress: Progress | None = None
@@ -134,18 +149,46 @@ class Enrolment:
         ModelMismatchError, ModelError and StoreError; then nothing was stored.
         """
         name = clean_name(name)
-        async with self._one_at_a_time:
-            subject = await asyncio.to_thread(self._store.find_subject, name)
+        subject = await asyncio.to_thread(self._store.find_subject, name)
+        if subject is not None:  # before the work on photos that could not be used anyway
             gallery = await asyncio.to_thread(self._store.gallery, self._engine.model_id)
             _require_same_model(subject, gallery)
-            results: list[NewTemplate | Verdict] = []
-            for number, (label, source) in enumerate(photos):
-                if progress is not None:
-                    progress(number, len(photos), label)
-                results.append(await self._prepare(label, source))
+        prepared: list[Prepared] = []
+        for number, (label, source) in enumerate(photos):
             if progress is not None:
-                progress(len(photos), len(photos), "")
-            return await self._conclude(subject or name, gallery, [label for label, _ in photos], results)
+                progress(number, len(photos), label)
+            prepared.append(await self.prepare(label, source))
+        if progress is not None:
+            progress(len(photos), len(photos), "")
+        return await self.conclude(name, prepared)
+
+    async def prepare(self, label: str, source: Path | bytes) -> Prepared:
+        """Look at one photo; stores nothing. Photos are looked at one after the other, whoever sends them.
+
+        Raises ModelError.
+        """
+        async with self._one_photo:
+            return Prepared(label, await self._prepare(label, source))
+
+    async def conclude(
+        self, who: Subject | str, prepared: Sequence[Prepared], *, allow_lookalikes: bool = False
+    ) -> EnrolmentReport:
+        """Compare photos that were looked at with everybody, and store the good ones in one transaction.
+
+        ``who``: somebody enrolled, or a name (of somebody new, or of somebody enrolled).
+        ``allow_lookalikes``: photos that look like somebody else are taken all the same (twins). Raises
+        GalleryError (a bad name, or the person is gone), ModelMismatchError and StoreError; then nothing was
+        stored.
+        """
+        policy = replace(self._policy, allow_lookalikes=True) if allow_lookalikes else self._policy
+        async with self._one_at_a_time:
+            if isinstance(who, str):
+                name = clean_name(who)
+                who = await asyncio.to_thread(self._store.find_subject, name) or name
+            gallery = await asyncio.to_thread(self._store.gallery, self._engine.model_id)
+            _require_same_model(who if isinstance(who, Subject) else None, gallery)
+            labels, results = [one.label for one in prepared], [one.result for one in prepared]
+            return await self._conclude(who, gallery, labels, results, policy)
 
     async def reembed(self, progress: Progress | None = None) -> ReembedReport:
         """Make templates of other models anew from their kept crops. Raises StoreError, ModelError."""
@@ -167,7 +210,7 @@ class Enrolment:
     async def _prepare(self, label: str, source: Path | bytes) -> NewTemplate | Verdict:
         """The photo's face, good enough, before it is compared with anybody; or why not."""
         try:
-            image = await asyncio.to_thread(load_photo, source, label)
+            image = await asyncio.to_thread(load_photo, source, label, max_side_px=self._max_side_px)
         except ImageError as error:
             return Verdict(UNREADABLE, str(error))
         try:
@@ -184,6 +227,7 @@ class Enrolment:
         gallery: Gallery,
         labels: Sequence[str],
         results: Sequence[NewTemplate | Verdict],
+        policy: EnrolmentPolicy,
     ) -> EnrolmentReport:
         subject = who if isinstance(who, Subject) else None
         prepared = [result for result in results if isinstance(result, NewTemplate)]
@@ -192,7 +236,7 @@ class Enrolment:
                 [item.vector for item in prepared],
                 gallery,
                 subject.subject_id if subject else None,
-                self._policy,
+                policy,
             )
         )
         verdicts = [result if isinstance(result, Verdict) else next(examined) for result in results]
@@ -298,28 +342,6 @@ async def identify_photo(
     ]
 
 
-def cut_crop(image: ImageBGR, detection: Detection) -> FaceCrop:
-    """The face with its surroundings, clipped at the picture's edge, upright as in the picture."""
-    height, width = image.shape[:2]
-    box = detection.box
-    half = CROP_CONTEXT * max(box.width, box.height) / 2
-    x, y = box.centre
-    left, top = max(0, int(x - half)), max(0, int(y - half))
-    right, bottom = min(width, int(np.ceil(x + half))), min(height, int(np.ceil(y + half)))
-    part = image[top:bottom, left:right]
-    scale = min(1.0, CROP_MAX_SIDE_PX / max(part.shape[:2]))
-    if scale < 1.0:
-        import cv2
-
-        size = (round(part.shape[1] * scale), round(part.shape[0] * scale))
-        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
-    landmarks: Landmarks = ((detection.landmarks - (left, top)) * scale).astype(np.float32)
-    moved = Box(
-        (box.x1 - left) * scale, (box.y1 - top) * scale, (box.x2 - left) * scale, (box.y2 - top) * scale
-    )
-    return FaceCrop(encode_jpeg(part), moved, landmarks)
-
-
 def same_face(faces: Sequence[Face], box: Box) -> Face | None:
     """The face that lies where the stored one was; detectors differ in how tightly they draw a box."""
     best = max(faces, key=lambda face: iou(face.detection.box, box), default=None)
@@ -348,9 +370,9 @@ __all__ = [
     "FaceAnswer",
     "Photo",
     "PhotoVerdict",
+    "Prepared",
     "Progress",
     "ReembedReport",
-    "cut_crop",
     "identify_photo",
     "same_face",
 ]

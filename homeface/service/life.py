@@ -164,7 +164,8 @@ class Life:
         if version == self._gallery_version:
             return
         subjects: list[Subject] = await asyncio.to_thread(self.store.subjects)
-        gallery = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
+        stored = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
+        gallery = stored.without_paused()
         self.recognition = await asyncio.to_thread(recognition_of, gallery, self.config)
         if gallery.mismatched:
             _LOG.warning(
@@ -173,7 +174,7 @@ class Life:
                 self.engine.model_id,
             )
         self.publisher.set_subjects(subjects)
-        await self.hub.set_subjects([subject.subject_id for subject in subjects])
+        await self.hub.set_subjects([subject.subject_id for subject in subjects if not subject.paused])
         for watch in self.watches.values():
             await watch.learn(self.recognition)
         self._gallery_version = version  # last: what failed or was cancelled on the way is tried again

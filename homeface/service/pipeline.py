@@ -16,8 +16,21 @@ from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy, conclude, decide
 from homeface.core.motion import GREY_HEIGHT, GREY_WIDTH, MotionGate
 from homeface.core.tracking import Track, Tracker
-from homeface.core.types import Box, Embedding, Face, Frame, ImageBGR, ImageRGB, Picture, Sighting
+from homeface.core.types import (
+    Box,
+    Embedding,
+    Face,
+    Frame,
+    Identified,
+    ImageBGR,
+    ImageRGB,
+    KeptFace,
+    Picture,
+    Sighting,
+)
+from homeface.core.unknown_visits import keeps, with_face
 from homeface.errors import FacesDroppedError
+from homeface.service.crops import cut_out
 
 if TYPE_CHECKING:
     from homeface.inference.engine import EngineStats
@@ -77,9 +90,16 @@ class PipelineStats:
     visits: int = 0
 
 
+_KEPT_SIDE_PX = 320
+"""Of faces kept in memory while a visit lasts: 300 KB each at most."""
+
+
 @dataclass(slots=True)
 class Pipeline:
-    """Everything between one camera's frames and its sightings."""
+    """Everything between one camera's frames and its sightings.
+
+    ``keeps_faces``: visits that end without a name show their best faces in their last sighting.
+    """
 
     camera: str
     room: str
@@ -88,6 +108,7 @@ class Pipeline:
     motion: MotionGate
     recognition: Recognition
     attention: Attention = field(default_factory=Attention)
+    keeps_faces: bool = False
     stats: PipelineStats = field(default_factory=PipelineStats)
 
     async def process(self, frame: Frame) -> list[Sighting]:
@@ -99,7 +120,7 @@ class Pipeline:
         faces = await self._look(picture, plan)
         self.tracker.note_calm(plan.calm, now)
         update = self.tracker.update(faces, now, plan.looks_at)
-        living = await self._embed(update.tracks, now)
+        living = await self._embed(update.tracks, picture, now)
         self.attention.note(plan, motion, self.tracker.living, now)
         for track in living:
             self._decide(track)
@@ -135,7 +156,7 @@ class Pipeline:
         self.stats.faces += len(faces)
         return faces
 
-    async def _embed(self, tracks: Sequence[Track], now: float) -> list[Track]:
+    async def _embed(self, tracks: Sequence[Track], picture: Picture, now: float) -> list[Track]:
         """Embed the faces that can still tell something; returns the living tracks.
 
         A face that is clearly another person's ends its track and begins a new one, which takes its place.
@@ -150,7 +171,10 @@ class Pipeline:
             elif self.tracker.wants_embedding(track, now):
                 wanted.append(track)
         for track, embedding in zip(wanted, await self._vectors(wanted), strict=False):
-            living[id(track)] = self.tracker.note_embedding(track, embedding, track.face.quality, now)
+            bearer = self.tracker.note_embedding(track, embedding, track.face.quality, now)
+            living[id(track)] = bearer
+            if self.keeps_faces:
+                _keep(bearer, picture, embedding, now)
         return list(living.values())
 
     async def _vectors(self, tracks: Sequence[Track]) -> list[Embedding]:
@@ -170,7 +194,14 @@ class Pipeline:
         gallery, policy = self.recognition.gallery, self.recognition.policy
         for track in ended:
             track.decision = conclude(track.evidence, gallery, policy)
-        return [self._taught(self.tracker.sighting(track, ended=True), track) for track in ended]
+        return [self._ending(track) for track in ended]
+
+    def _ending(self, track: Track) -> Sighting:
+        """The last word about a visit, with what is to be kept of it."""
+        sighting = self._taught(self.tracker.sighting(track, ended=True), track)
+        if not self.keeps_faces or isinstance(sighting.decision, Identified):
+            return sighting
+        return replace(sighting, faces=track.kept)
 
     def _taught(self, sighting: Sighting, track: Track) -> Sighting:
         """With what the visit teaches, if it was one person's from beginning to end."""
@@ -180,3 +211,11 @@ class Pipeline:
         visit = (sighting.visit_id, sighting.captured_at)
         lesson = lesson_of(track.evidence, track.decision, self.recognition.gallery, teaching, visit)
         return sighting if lesson is None else replace(sighting, lesson=lesson)
+
+
+def _keep(track: Track, picture: Picture, embedding: Embedding, now: float) -> None:
+    """Keep the track's present face if it is one of its best."""
+    face = track.face
+    if keeps(track.kept, embedding, face.quality):
+        part, box, landmarks = cut_out(picture.bgr(), face.detection, _KEPT_SIDE_PX)
+        track.kept = with_face(track.kept, KeptFace(part, box, landmarks, face.quality, embedding, now))

@@ -31,7 +31,7 @@ def view_of(config: Config, subjects: Sequence[Subject] = ()) -> ha.HouseView:
         rooms=tuple(
             ha.RoomView(slug, config.room_name(slug), room.area) for slug, room in config.rooms.items()
         ),
-        people=tuple(ha.PersonView(subject.subject_id, subject.name) for subject in subjects),
+        people=tuple(ha.PersonView(one.subject_id, one.name, one.paused) for one in subjects),
         cameras=tuple(
             ha.CameraView(slug, f"Camera {slug}", camera.room)
             for slug, camera in config.cameras.items()

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeface.core.types import Box, Embedding, Vector
+from homeface.core.types import Box, Embedding, KeptFace, Vector
 from homeface.core.unknown_visits import (
     FACES_PER_VISIT,
-    KeptFace,
     LikenessScale,
     VisitLikeness,
     grouped,

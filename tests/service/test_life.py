@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from homeface.adapters.store import Store
-from homeface.core.types import Identified
+from homeface.core.types import Identified, Unknown
 from homeface.errors import HomefaceError, StoreError
 from homeface.service import life as life_module
 from homeface.service.life import Life
 from tests.fakes.engine import FakeEngine
 from tests.support.life import BASE, CAMERAS, camera_of, enrol, fakes, house_config, living, show
 from tests.support.mosquitto import Mosquitto, free_port, requires_mosquitto, retained
-from tests.support.people import BOX, MUM, frame_with
+from tests.support.people import BOX, DAD, MUM, frame_with
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.mosquitto, requires_mosquitto]
@@ -168,3 +168,34 @@ async def test_a_camera_that_is_switched_off_in_the_configuration_is_left_alone(
         kept = await to_thread(retained, broker, "#")
         assert not [topic for topic in kept if "camera/yard" in topic or "camera_yard" in topic]
         assert kept[f"{BASE}/room/yard/availability"] == b"offline"
+
+
+async def test_a_paused_person_is_recognised_by_nobody_and_resumed_without_a_restart(
+    tmp_path: Path,
+    broker: Mosquitto,
+    store: Store,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = await enrol(store, MUM, DAD)
+    mum = ids[MUM]
+    monkeypatch.setattr(life_module, "_GALLERY_INTERVAL_SECONDS", 0.05)
+    availability = f"{BASE}/person/{mum}/availability"
+    async with living(await house_config(tmp_path, broker), engine, store) as life:
+        await show(life, "hall", frame_with((MUM, BOX)))
+        await until(lambda: life.hub.house.snapshot().people[mum].room == "hall")
+        await to_thread(store.set_subject_paused, mum, True)
+        await until(lambda: mum not in life.hub.house.snapshot().people, what="she is in no state")
+        await until(lambda: not life.link._dirty, what="it is told")
+        kept = await to_thread(retained, broker, f"{BASE}/#")
+        assert kept[availability] == b"offline"
+        assert kept[f"{BASE}/person/{ids[DAD]}/availability"] == b"online"
+        await show(life, "hall", frame_with((MUM, BOX)))
+        (sighting,) = life.watches["hall"].pipeline.flush()
+        assert isinstance(sighting.decision, Unknown)
+        await to_thread(store.set_subject_paused, mum, False)
+        await until(lambda: mum in life.hub.house.snapshot().people)
+        await show(life, "hall", frame_with((MUM, BOX)))
+        await until(lambda: life.hub.house.snapshot().people[mum].room == "hall")
+        await until(lambda: not life.link._dirty, what="it is told")
+        assert (await to_thread(retained, broker, f"{BASE}/#"))[availability] == b"online"

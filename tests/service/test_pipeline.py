@@ -9,8 +9,9 @@ from unittest.mock import AsyncMock
 import pytest
 
 from homeface.core.types import Identified, Reason, Undecided, Unknown
+from homeface.core.unknown_visits import FACES_PER_VISIT
 from homeface.errors import FacesDroppedError
-from tests.fakes.engine import GOOD_QUALITY, FakeEngine
+from tests.fakes.engine import GOOD_QUALITY, FakeEngine, person_vector, persons_in
 from tests.support.people import (
     BOX,
     DAD,
@@ -234,3 +235,36 @@ async def test_a_failing_look_leaves_the_pipeline_usable(engine: FakeEngine) -> 
         await show(pipeline, WITH_MUM, 100.0, 0.2)
     seen = await show(pipeline, WITH_MUM, 106.0, 3)
     assert decisions(seen) == ["undecided", "p10"]
+
+
+async def test_a_visit_without_a_name_shows_its_best_faces_at_the_end(engine: FakeEngine) -> None:
+    pipeline = pipeline_of(engine, MUM)
+    pipeline.keeps_faces = True
+    await show(pipeline, frame_with((MUM, BOX), (STRANGER, ELSEWHERE)), 1000.0, 3.0)
+    ended = {type(sighting.decision): sighting for sighting in pipeline.flush()}
+    assert ended[Identified].faces == ()
+    faces = ended[Unknown].faces
+    assert 1 <= len(faces) <= FACES_PER_VISIT
+    for face in faces:
+        assert persons_in(face.picture) == [STRANGER]
+        assert face.picture.base is None
+        assert face.box.width == ELSEWHERE[2] - ELSEWHERE[0]
+        assert 1000.0 <= face.seen_at <= 1003.0
+        assert float(face.embedding.vector @ person_vector(STRANGER)) > 0.9
+
+
+async def test_faces_are_kept_only_where_that_is_wanted(engine: FakeEngine) -> None:
+    pipeline = pipeline_of(engine, MUM)
+    await show(pipeline, frame_with((STRANGER, BOX)), 1000.0, 2.0)
+    assert [track.kept for track in pipeline.tracker.living] == [()]
+    assert [sighting.faces for sighting in pipeline.flush()] == [()]
+
+
+async def test_a_visit_without_a_usable_face_has_reasons_and_no_faces(engine: FakeEngine) -> None:
+    engine.quality_of = lambda person: replace(GOOD_QUALITY, reasons=(Reason.TOO_SMALL,))
+    pipeline = pipeline_of(engine, MUM)
+    pipeline.keeps_faces = True
+    await show(pipeline, frame_with((STRANGER, BOX)), 1000.0, 2.0)
+    (sighting,) = pipeline.flush()
+    assert sighting.faces == ()
+    assert Reason.TOO_SMALL in sighting.decision.reasons

@@ -102,6 +102,14 @@ def _room_triggers(view: HouseView, item: str) -> Mapping[str, Component]:
     }
 
 
+def _person_available(moment: Moment, item: str) -> bool:
+    """With no room to look into nobody can say where anybody is, and never where somebody paused is."""
+    person = moment.view.person(item)
+    if person is None or person.paused:
+        return False
+    return any(room_state(moment, room.room_id).available for room in moment.view.rooms)
+
+
 KINDS = (
     Kind("hub", HUB_ENTITIES, lambda _: [""], _hub_device, None, _no_triggers),
     Kind(
@@ -117,8 +125,7 @@ KINDS = (
         PERSON_ENTITIES,
         lambda view: [person.subject_id for person in view.people],
         _person_device,
-        # with no room to look into, nobody can say where anybody is
-        lambda moment, _: any(room_state(moment, room.room_id).available for room in moment.view.rooms),
+        _person_available,
         _person_triggers,
     ),
     Kind(

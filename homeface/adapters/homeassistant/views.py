@@ -19,10 +19,14 @@ class RoomView:
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """An enrolled subject. Two of them may have the same name; ids are what counts."""
+    """An enrolled subject. Two of them may have the same name; ids are what counts.
+
+    ``paused``: not to be recognised for now, so nobody can say where they are.
+    """
 
     subject_id: str
     name: str
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
