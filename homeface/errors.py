@@ -15,6 +15,8 @@
     ├─ GalleryError
     │  └─ ModelMismatchError        a template made by another embedding model
     ├─ StoreError                   the database or its disk
+    │  ├─ StoreDamagedError         the file is damaged: a copy may take its place
+    │  └─ BackupError               a backup that cannot be made or used: password, damage, version
     ├─ ImageError                   a picture that cannot be used as one
     ├─ TrainingError                a training that cannot begin or go on; says what is kept
     │  ├─ DatasetError              pictures or labels that cannot be trained on
@@ -113,6 +115,14 @@ class ModelMismatchError(GalleryError):
 
 class StoreError(HomefaceError):
     """The database cannot be opened, read or written."""
+
+
+class StoreDamagedError(StoreError):
+    """The database file is damaged; it was left as it is."""
+
+
+class BackupError(StoreError):
+    """A backup cannot be made or used; what is stored has not changed."""
 
 
 class ImageError(HomefaceError):

@@ -33,6 +33,10 @@ class Vault:
     """Seals and opens bytes with one key. Thread-safe."""
 
     def __init__(self, key: bytes) -> None:
+        self.rekey(key)
+
+    def rekey(self, key: bytes) -> None:
+        """Use another key from now on. Raises StoreError for one of the wrong length."""
         if len(key) != KEY_BYTES:
             raise StoreError(f"An encryption key must have {KEY_BYTES} bytes, this one has {len(key)}.")
         self._cipher = AESGCM(key)

@@ -9,14 +9,14 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from homeface.adapters.store import schema
+from homeface.adapters.store import copies, schema
 from homeface.adapters.store.failures import corrupted, told
 from homeface.adapters.vault import sync_folder
-from homeface.errors import StoreError
+from homeface.errors import StoreDamagedError, StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ class Database:
     def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
         """Open, check, migrate. Raises StoreError."""
         self.path = path
+        self.on_begin: Callable[[sqlite3.Connection], None] = lambda _connection: None
+        """Called at the beginning of each transaction, inside it."""
         self._lock = threading.RLock()
         self._busy_timeout_seconds = busy_timeout_seconds
         self._closed = False
@@ -62,6 +64,7 @@ class Database:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self.on_begin(connection)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -76,6 +79,7 @@ class Database:
             connection = self._open_connection()
             connection.execute("BEGIN")
             try:
+                self.on_begin(connection)
                 yield connection
             finally:
                 if connection.in_transaction:
@@ -92,9 +96,28 @@ class Database:
             )
         return not busy
 
-    def backups(self) -> list[Path]:
-        """Copies made before migrations."""
-        return sorted(self.path.parent.glob(f"{self.path.name}.v*.backup"))
+    def copy_to(self, final: Path) -> None:
+        """Write all there is now into another file, whole or not at all; it replaces one of that name."""
+        partial = final.with_name(f".{final.name}.part")
+        with self._lock, told(final):
+            partial.unlink(missing_ok=True)
+            try:
+                os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                with closing(sqlite3.connect(partial)) as copy:
+                    self._open_connection().backup(copy)
+                partial.replace(final)
+                sync_folder(final.parent)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def take_over(self, source: Path) -> None:
+        """Replace everything by what another database of the same schema holds: at once, or not at all."""
+        with self._lock, told(self.path):
+            connection = self._open_connection()
+            connection.execute("PRAGMA synchronous = FULL")
+            with closing(sqlite3.connect(source)) as other:
+                other.backup(connection)
+        self.forget_deleted()
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._closed:
@@ -115,7 +138,7 @@ class Database:
             owner = connection.execute("PRAGMA application_id").fetchone()[0]
             problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
             if problems != ["ok"]:
-                raise StoreError(corrupted(self.path, "; ".join(problems)))
+                raise StoreDamagedError(corrupted(self.path, "; ".join(problems)))
             if not is_new and owner != schema.APPLICATION_ID:
                 raise StoreError(
                     f"{self.path} is the database of another program; homeface has not changed it. "
@@ -143,7 +166,7 @@ class Database:
         target = len(schema.MIGRATIONS)
         found = _version(self._connection)
         if 0 < found < target:  # a new file holds nothing yet
-            self._back_up(found)
+            self.copy_to(copies.before_migration(self.path, found))
         while (version := _version(self._connection)) < target:
             with self.write() as connection:
                 now = _version(connection)
@@ -155,19 +178,6 @@ class Database:
                 connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {version + 1}")
             _log.info("The database %s is now at schema %d.", self.path, version + 1)
-
-    def _back_up(self, version: int) -> None:
-        final = self.path.with_name(f"{self.path.name}.v{version}.backup")
-        partial = final.with_name(f".{final.name}.part")
-        partial.unlink(missing_ok=True)
-        try:
-            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            with closing(sqlite3.connect(partial)) as copy:
-                self._connection.backup(copy)
-            partial.replace(final)
-            sync_folder(final.parent)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _prepare_file(path: Path) -> None:

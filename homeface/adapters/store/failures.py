@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from homeface.errors import StoreError
+from homeface.errors import StoreDamagedError, StoreError
 
 _PRIMARY_CODE = 0xFF  # extended result codes keep the primary one in the low byte
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager
@@ -19,7 +20,8 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(sentence(error, path)) from error
+        kind = StoreDamagedError if _code(error) in _DAMAGED else StoreError
+        raise kind(sentence(error, path)) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(disk_full(path)) from error
@@ -28,7 +30,7 @@ def told(path: Path) -> Iterator[None]:
 
 def sentence(error: sqlite3.Error, path: Path) -> str:
     """What happened, where, and what to do."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return disk_full(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -36,7 +38,7 @@ def sentence(error: sqlite3.Error, path: Path) -> str:
             f"The database {path} is locked by another program. Close what has it open "
             "(another homeface, a backup, a database viewer) and try again. Nothing was changed."
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in _DAMAGED:
         return corrupted(path, str(error))
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return (
@@ -46,6 +48,10 @@ def sentence(error: sqlite3.Error, path: Path) -> str:
     if code == sqlite3.SQLITE_IOERR:
         return f"The disk failed while using the database {path} ({error}). Check the disk, then try again."
     return f"The database {path} cannot be used: {error}."
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE
 
 
 def disk_full(path: Path) -> str:
@@ -60,6 +66,7 @@ def corrupted(path: Path, detail: str) -> str:
     """The sentence for a damaged file."""
     return (
         f"The database {path} is damaged ({detail}). homeface has not changed it. Restore it from a backup "
-        f"(a copy made before an update would lie beside it as {path.name}.v*.backup), or move it away "
-        f"together with {path.name}-wal and start anew: everybody must then be enrolled again."
+        f"(homeface restore FILE; the service itself takes a whole copy when one lies beside it as "
+        f"{path.name}.*.backup), or move it away together with {path.name}-wal and start anew: everybody "
+        "must then be enrolled again."
     )

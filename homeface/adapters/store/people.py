@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
 import time
@@ -159,9 +160,9 @@ class PeopleTables:
                 "JOIN template ON template.crop_id = crop.id WHERE template.id = ?",
                 (template_id,),
             ).fetchone()
-        if row is None:
-            return None
-        return sealing.open_crop(self._vault, row[2], row[3], (row[0], row[1]))
+            if row is None:
+                return None
+            return sealing.open_crop(self._vault, row[2], row[3], (row[0], row[1]))
 
     def quality(self, template_id: str) -> Quality | None:
         """What the face of a template measured."""
@@ -224,6 +225,11 @@ class PeopleTables:
 def new_id() -> str:
     """12 hexadecimal digits of a random UUID."""
     return uuid.uuid4().hex[:12]
+
+
+def trace_of(subject_id: str) -> str:
+    """What is kept of a removed subject, so that no backup brings it back: nothing but a hash of its id."""
+    return hashlib.sha256(f"removed:{subject_id}".encode()).hexdigest()
 
 
 def touch(connection: sqlite3.Connection) -> None:

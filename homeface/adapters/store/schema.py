@@ -107,5 +107,9 @@ _PAUSED_PEOPLE: Migration = (
     # known, but to be recognised by nobody for now
     "ALTER TABLE subject ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))",
 )
+_REMOVED: Migration = (
+    # whom no backup may bring back, as a hash: not even the id of somebody who was removed is kept
+    "CREATE TABLE removed_subject (hash TEXT PRIMARY KEY, at REAL NOT NULL) STRICT",
+)
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED, _AUDIT, _UNKNOWN_VISITS, _PAUSED_PEOPLE)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED, _AUDIT, _UNKNOWN_VISITS, _PAUSED_PEOPLE, _REMOVED)

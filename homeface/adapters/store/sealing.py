@@ -3,16 +3,58 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import struct
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
 
 from homeface.adapters.store.records import FaceCrop
-from homeface.adapters.vault import Vault
+from homeface.adapters.vault import SealBrokenError, Vault
 from homeface.core.types import Box, Quality, Reason, Vector
 
 _GEOMETRY = struct.Struct("<14d")  # box, then five points
+
+
+Row = tuple[str, ...]
+
+SEALED: tuple[tuple[str, str, tuple[str, ...], Callable[[Row], str]], ...] = (
+    (
+        "template",
+        "vector",
+        ("id", "subject_id", "model_id"),
+        lambda row: f"template:{row[0]}:{row[1]}:{row[2]}",
+    ),
+    ("unknown_face", "vector", ("id", "visit_id", "model_id"), lambda row: ":".join(("template", *row))),
+    ("unknown_face", "picture", ("id", "visit_id"), lambda row: ":".join(("crop.picture", *row))),
+    ("unknown_face", "geometry", ("id", "visit_id"), lambda row: ":".join(("crop.geometry", *row))),
+    ("crop", "picture", ("id", "subject_id"), lambda row: ":".join(("crop.picture", *row))),
+    ("crop", "geometry", ("id", "subject_id"), lambda row: ":".join(("crop.geometry", *row))),
+)
+"""Every sealed column: table, column, the columns its context is made of (the first one is the key), context.
+A change of the key seals them all anew, so a column that is missing here would be lost."""
+
+
+def reseal(connection: sqlite3.Connection, old: Vault, new: Vault) -> tuple[int, int]:
+    """In a transaction: seal every value anew. Returns how many, and how many did not open (they stay)."""
+    done = broken = 0
+    for table, column, keys, context in SEALED:
+        rows = connection.execute(f"SELECT {', '.join(keys)} FROM {table}").fetchall()  # noqa: S608 - our names
+        for row in rows:
+            where = context(row)
+            sealed = connection.execute(
+                f"SELECT {column} FROM {table} WHERE {keys[0]} = ?",  # noqa: S608
+                row[:1],
+            ).fetchone()[0]
+            try:
+                anew = new.seal(old.open(sealed, where), where)
+            except SealBrokenError:
+                broken += 1
+                continue
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE {keys[0]} = ?", (anew, row[0]))  # noqa: S608
+            done += 1
+    return done, broken
 
 
 def seal_vector(vault: Vault, vector: Vector, row: tuple[str, str, str]) -> bytes:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
+from homeface.adapters.store import copies
 from homeface.adapters.store.audit import AuditTables
+from homeface.adapters.store.backup import BackupInfo, Restored, restore_backup, write_backup
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.journal import JournalTables, forget_in_state
+from homeface.adapters.store.keys import Keys
 from homeface.adapters.store.learned import LearnedTables
-from homeface.adapters.store.people import PeopleTables, touch
+from homeface.adapters.store.people import PeopleTables, touch, trace_of
 from homeface.adapters.store.records import Counts
 from homeface.adapters.store.unknown import UnknownTables
-from homeface.adapters.vault import SealBrokenError, Vault, create_key, read_key, write_private
+from homeface.adapters.vault import write_private
 from homeface.core.gallery import Template
 from homeface.errors import GalleryError, StoreError
 
 BUSY_TIMEOUT_SECONDS = 5.0
-_KEY_CHECK = "meta:key_check"
+DAY_SECONDS = 86400.0
 
 
 class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTables):
@@ -43,13 +46,13 @@ class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTabl
         self.key_file = key_file or path.with_suffix(".key")
         database = Database(path, busy_timeout_seconds)
         try:
-            vault = _vault(database, self.key_file)
+            self._keys = Keys(database, self.key_file)
         except BaseException:
             database.close()
             raise
-        PeopleTables.__init__(self, database, vault)
-        LearnedTables.__init__(self, database, vault)
-        UnknownTables.__init__(self, database, vault)
+        PeopleTables.__init__(self, database, self._keys.vault)
+        LearnedTables.__init__(self, database, self._keys.vault)
+        UnknownTables.__init__(self, database, self._keys.vault)
         JournalTables.__init__(self, database)
         AuditTables.__init__(self, database)
 
@@ -82,8 +85,9 @@ class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTabl
         return str(row[0])
 
     def remove_subject(self, subject_id: str) -> None:
-        """Forget a person: templates, crops, sightings, place in the stored state, and copies made before
-        an update, since they hold the person too. Raises GalleryError when there is no such subject.
+        """Forget a person: templates, crops, sightings, place in the stored state, and the copies beside
+        the database, since they hold the person too; a backup that is restored later brings nobody back.
+        Raises GalleryError when there is no such subject.
         """
         with self._database.write() as connection:
             if not connection.execute("DELETE FROM subject WHERE id = ?", (subject_id,)).rowcount:
@@ -91,12 +95,15 @@ class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTabl
                     f"There is no subject {subject_id}; `homeface people list` shows who there is."
                 )
             forget_in_state(connection, subject_id)
+            connection.execute(
+                "INSERT INTO removed_subject VALUES (?, ?)", (trace_of(subject_id), time.time())
+            )
             touch(connection)
         self._database.forget_deleted()
         self._forget_copies("person")
 
     def remove_template(self, template_id: str) -> None:
-        """Forget one photo, crop included, here and in copies made before an update. Raises GalleryError
+        """Forget one photo, crop included, here and in the copies beside the database. Raises GalleryError
         when there is no such template.
         """
         super().remove_template(template_id)
@@ -147,10 +154,53 @@ class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTabl
         )
         return files
 
+    def back_up(self, target: Path, password: str) -> BackupInfo:
+        """Everything, and the key, in one new file under a password. Raises BackupError, StoreError."""
+        return write_backup(self._database, self._keys, target, password)
+
+    def restore(self, source: Path, password: str) -> Restored:
+        """Replace everything by a backup, at once or not at all; a daemon that runs goes on with it.
+
+        Whoever was removed here since stays removed. Raises BackupError, StoreError.
+        """
+        return restore_backup(self._database, self._keys, source, password)
+
+    def make_daily_copy(self, now: float) -> bool:
+        """Copy the database beside itself when the last copy is a day old or gone: a damaged file is replaced
+        by it at the next start. ``now``: seconds since the epoch. Raises StoreError.
+        """
+        place = copies.daily(self.path)
+        if place.exists() and 0 <= now - place.stat().st_mtime < DAY_SECONDS:
+            return False
+        self._database.copy_to(place)
+        return True
+
+    def rotate_key(self) -> tuple[int, int]:
+        """Seal everything with a new key, and delete the copies that the old one opens.
+
+        Returns how many values were sealed anew, and how many had not opened before (they stay as they are).
+        Other processes follow by themselves. Raises StoreError, and then the old key is still the right one.
+        """
+        counts = self._keys.rotate()
+        self._forget_copies("old key")
+        return counts
+
+    def forget_old_copies(self, older_than: float) -> int:
+        """Delete copies beside the database from before ``older_than`` (seconds since the epoch): retention
+        is for them, too. Returns how many. Raises StoreError.
+        """
+        try:
+            old = [copy for copy in copies.all_copies(self.path) if copy.stat().st_mtime < older_than]
+            for copy in old:
+                copy.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"An old copy of the database cannot be deleted: {error}.") from error
+        return len(old)
+
     def _forget_copies(self, what: str) -> None:
         try:
-            for backup in self._database.backups():
-                backup.unlink(missing_ok=True)
+            for copy in copies.all_copies(self.path):
+                copy.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(
                 f"The {what} was removed, but not from an old copy of the database ({error}); delete it."
@@ -166,49 +216,6 @@ class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTabl
             "quality": asdict(quality) if quality else None,
             "vector": [round(float(value), 7) for value in template.vector],
         }
-
-
-def _vault(database: Database, key_file: Path) -> Vault:
-    with database.read() as connection:
-        check = _key_check(connection)
-        people = [row[0] for row in connection.execute("SELECT name FROM subject_name WHERE position = 0")]
-    if check is not None:
-        return _existing_vault(database.path, key_file, check, people)
-    try:
-        key = read_key(key_file)
-    except FileNotFoundError:
-        key = create_key(key_file)
-    vault = Vault(key)
-    with database.write() as connection:
-        check = _key_check(connection)  # another process may have been faster
-        if check is None:
-            sealed = vault.seal(b"homeface", _KEY_CHECK)
-            connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (sealed,))
-            return vault
-    return _existing_vault(database.path, key_file, check, people)
-
-
-def _key_check(connection: sqlite3.Connection) -> bytes | None:
-    row = connection.execute("SELECT value FROM meta WHERE key = 'key_check'").fetchone()
-    return row[0] if row else None
-
-
-def _existing_vault(path: Path, key_file: Path, check: bytes, people: list[str]) -> Vault:
-    lost = (
-        f"Without it the face templates and photos in {path} cannot be read "
-        f"({', '.join(sorted(people)) or 'nobody is enrolled yet'}); names and sightings are not affected. "
-        f"Put the right key file back, for example from a backup. If it is lost for ever, move {path} away "
-        "and enrol everybody again."
-    )
-    try:
-        vault = Vault(read_key(key_file))
-    except FileNotFoundError as error:
-        raise StoreError(f"The key file {key_file} is missing. {lost}") from error
-    try:
-        vault.open(check, _KEY_CHECK)
-    except SealBrokenError as error:
-        raise StoreError(f"{key_file} is not the key this database was written with. {lost}") from error
-    return vault
 
 
 def _write_folder(folder: Path, files: dict[str, bytes]) -> list[Path]:
