@@ -21,6 +21,12 @@
     ├─ TrainingError                a training that cannot begin or go on; says what is kept
     │  ├─ DatasetError              pictures or labels that cannot be trained on
     │  └─ NonFiniteLossError        the numbers have gone astray
+    ├─ RequestError                 what somebody asked for on the page cannot be done; ``key``, ``field``
+    │  ├─ InvalidRequestError       something in it is wrong or too large
+    │  ├─ NotLoggedInError          nobody said who asks
+    │  ├─ NotAllowedError           who asks may not do that
+    │  ├─ NotThereError             there is no such thing
+    │  └─ BusyError                 too much at once, or too often; try again in ``retry_seconds``
     └─ EnrolmentError               a picture refused for enrolment; ``key`` is machine-readable
        ├─ NoFaceError
        ├─ SeveralFacesError
@@ -139,6 +145,51 @@ class DatasetError(TrainingError):
 
 class NonFiniteLossError(TrainingError):
     """A loss or a gradient is no finite number any more."""
+
+
+class RequestError(HomefaceError):
+    """A request cannot be done. ``key`` is for programs, ``field`` the part of it that is wrong, if any."""
+
+    default_key = "request"
+
+    def __init__(self, message: str, *, key: str = "", field: str | None = None) -> None:
+        self.key = key or self.default_key
+        self.field = field
+        super().__init__(message)
+
+
+class InvalidRequestError(RequestError):
+    """Something in the request is wrong, missing or too large."""
+
+    default_key = "invalid"
+
+
+class NotLoggedInError(RequestError):
+    """Nobody said who asks, or what they said is no longer good."""
+
+    default_key = "not_logged_in"
+
+
+class NotAllowedError(RequestError):
+    """Who asks may not do that."""
+
+    default_key = "not_allowed"
+
+
+class NotThereError(RequestError):
+    """There is no such thing (any more)."""
+
+    default_key = "not_there"
+
+
+class BusyError(RequestError):
+    """Too much at once, or too often."""
+
+    default_key = "busy"
+
+    def __init__(self, message: str, *, key: str = "", retry_seconds: float = 1.0) -> None:
+        self.retry_seconds = retry_seconds
+        super().__init__(message, key=key)
 
 
 class EnrolmentError(HomefaceError):

@@ -24,7 +24,8 @@ from homeface.config.explain import explain
 from homeface.config.household import Camera, Home, OccupancySensor, Person, Presence, Room
 from homeface.config.rules import KnownModels, check
 from homeface.config.schema import Config, json_schema
-from homeface.config.technical import Logging, Model, Mqtt, Recognition, Storage, Tls, Web
+from homeface.config.technical import Logging, Model, Mqtt, Recognition, Storage, Tls
+from homeface.config.web import Web
 from homeface.errors import ConfigError
 
 __all__ = [

@@ -78,6 +78,15 @@ def _check_mqtt(document: Document, data: Mapping[str, Any]) -> None:
         document.complain(("mqtt", "password"), "found a password without a username, expected both")
 
 
+def _check_web(document: Document, data: Mapping[str, Any]) -> None:
+    web = as_mapping(data.get("web"))
+    files = [key for key in ("certificate", "certificate_key") if web.get(key) is not None]
+    if web.get("tls") == "files" and len(files) < 2:
+        document.complain(("web", "tls"), "found files, expected certificate and certificate_key beside it")
+    elif files and web.get("tls") != "files":
+        document.complain(("web", files[0]), "is used with tls: files alone, expected that too")
+
+
 def _check_people(document: Document, data: Mapping[str, Any]) -> None:
     """No name or alias may mean two people."""
     people = as_mapping(data.get("people"))
@@ -143,6 +152,7 @@ _RULES: tuple[Callable[[Document, Mapping[str, Any]], None], ...] = (
     _check_cameras,
     _check_recognition,
     _check_mqtt,
+    _check_web,
     _check_people,
     _check_topics,
 )

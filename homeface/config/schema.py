@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from homeface.config.household import Camera, Home, Person, Presence, Room
-from homeface.config.technical import Logging, Model, Mqtt, Recognition, Storage, VouchedFile, Web
+from homeface.config.technical import Logging, Model, Mqtt, Recognition, Storage, VouchedFile
 from homeface.config.values import PathTo, Section, Slug, Text, setting
+from homeface.config.web import Web
 
 
 class Config(Section):
@@ -30,7 +31,7 @@ class Config(Section):
     )
     presence: Presence = setting("How presence behaves over time.", {})
     storage: Storage = setting("Where the gallery and the log of sightings are kept.", {})
-    web: Web = setting("Health pages for monitoring, on this machine alone.", {})
+    web: Web = setting("The web page, its API, and health pages for monitoring.", {})
     logging: Logging = setting("What is logged, and how.", {})
 
     def room_name(self, slug: str) -> str:

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 from homeface.config.values import Number, PathTo, Rate, Section, Text, Topic, Whole, Within, setting
 
 Strictness = Literal["relaxed", "normal", "strict"]
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,2})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -234,16 +233,6 @@ class Storage(Section):
         "copy elsewhere: without it the gallery cannot be read.",
         None,
     )
-
-
-class Web(Section):
-    """Health pages for monitoring, on this machine alone."""
-
-    enabled: bool = setting("Serve /healthz and /readyz.", False)
-    host: Literal["127.0.0.1", "::1", "localhost"] = setting(
-        "Address to listen on; only those of this machine itself are allowed.", "127.0.0.1"
-    )
-    port: Whole = setting("TCP port to listen on.", 8477, ge=1, le=65535)
 
 
 class Logging(Section):

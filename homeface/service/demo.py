@@ -109,6 +109,11 @@ class RememberingEngine:
         return self._engine.model_id
 
     @property
+    def device(self) -> str:
+        """The engine's."""
+        return self._engine.device
+
+    @property
     def stats(self) -> EngineStats:
         """Counts."""
         return self._engine.stats

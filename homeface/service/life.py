@@ -28,7 +28,7 @@ from homeface.service.recognition import recognition_of
 from homeface.service.watch import CameraWatch
 
 if TYPE_CHECKING:
-    from homeface.adapters.web.health import HealthServer
+    from homeface.adapters.web.server import WebServer
     from homeface.core.gallery import Subject
 
 _LOG = logging.getLogger(__name__)
@@ -71,14 +71,14 @@ class Life:
         self.watches: dict[str, CameraWatch] = {}
         self.recognition: Recognition | None = None
         self._inbox: Inbox | None = None
-        self._health: HealthServer | None = None
+        self._web: WebServer | None = None
         self._gallery_version = -1
         self._diagnostics = Diagnostics()
 
     async def begin(self) -> None:
-        """Restore the last state, load the gallery, build the cameras, open the health pages.
+        """Restore the last state, load the gallery, build the cameras, open the page.
 
-        Raises ``StoreError``, ``ModelError``, and ``HomefaceError`` when the health pages' port is taken.
+        Raises ``StoreError``, ``ModelError``, and ``HomefaceError`` when the page cannot be served.
         """
         await self.hub.restore()
         await self._load_gallery()
@@ -97,10 +97,9 @@ class Life:
         self._inbox = Inbox(self.config, self.link, self.hub, self.watches, lambda: self.publisher.view)
         self.publisher.publish_states()  # a paused camera must not show as switched on, not even for a moment
         if self.config.web.enabled:
-            from homeface.adapters.web.health import HealthServer
+            from homeface.service.web import open_web
 
-            self._health = HealthServer(self.health, self.config.web.host, self.config.web.port)
-            await self._health.start()
+            self._web = await open_web(self)
 
     def jobs(self) -> list[tuple[str, Coroutine[object, object, None]]]:
         """The tasks of this life, each with its name, the broker link first."""
@@ -114,7 +113,7 @@ class Life:
             ("gallery", self._follow_gallery()),
             ("diagnostics", self._diagnose()),
             ("purge", self._purge()),
-            ("health", self._serve_health()),
+            ("web", self._serve_web()),
             *((f"camera {slug}", watch.run()) for slug, watch in self.watches.items()),
         ]
 
@@ -141,13 +140,13 @@ class Life:
         ready = self.link.connected and all(watch.status.available for watch in self.watches.values())
         return HealthReport(ready=ready, healthy=True, details=details)
 
-    async def _serve_health(self) -> None:
-        if self._health is None:
+    async def _serve_web(self) -> None:
+        if self._web is None:
             return
         try:
-            await asyncio.Event().wait()
+            await self._web.run()
         finally:
-            await self._health.aclose()
+            await self._web.aclose()
 
     async def _follow_gallery(self) -> None:
         """Notice what other processes (``homeface enrol``) change in the store."""

@@ -58,6 +58,10 @@ class CountingEngine(FaceEngine, Protocol):
     """An engine that tells how it does."""
 
     @property
+    def device(self) -> str:
+        """What it runs on, such as ``cpu`` or ``cuda:0``."""
+
+    @property
     def stats(self) -> EngineStats:
         """Counts so far; ``dropped``: faces that came to no embedding because newer ones were waiting."""
 

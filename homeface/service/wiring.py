@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from homeface.errors import ModelError
 if TYPE_CHECKING:
     from homeface.adapters.camera import CameraSettings
     from homeface.adapters.mqtt import MqttSettings
+    from homeface.adapters.web.settings import WebSettings
     from homeface.inference.engine import EngineSettings
     from homeface.inference.weights import ModelSpec
 
@@ -192,4 +194,31 @@ def mqtt_settings(config: Config) -> MqttSettings:
         keepalive_seconds=int(mqtt.keepalive_seconds),
         base_topic=mqtt.base_topic,
         max_event_age_seconds=mqtt.max_event_age_seconds,
+    )
+
+
+def web_settings(config: Config) -> WebSettings:
+    """How the page is served."""
+    from homeface.adapters.web.settings import TlsSettings, WebSettings
+
+    web = config.web
+    own = config.storage.folder / "tls"
+    tls = None
+    if web.certificate is not None and web.certificate_key is not None:
+        tls = TlsSettings(web.certificate, web.certificate_key)
+    elif web.tls == "self-signed":
+        tls = TlsSettings(own / "server.pem", own / "server.key", own_ca=own)
+    machine = socket.gethostname().lower()
+    short = machine.partition(".")[0]
+    return WebSettings(
+        host=web.host,
+        port=web.port,
+        tls=tls,
+        base_path=web.base_path,
+        trusted_proxies=web.trusted_proxies,
+        ingress_proxies=web.ingress_proxies,
+        host_names=frozenset({machine, short, f"{short}.local", *web.allowed_hosts}),
+        node_id=config.home.node_id,
+        language=web.language,
+        camera_pictures=web.camera_pictures,
     )

@@ -3,12 +3,16 @@
 from homeface.adapters.store.backup import BackupInfo, Restored, read_backup
 from homeface.adapters.store.names import clean_name
 from homeface.adapters.store.records import (
+    AccountRecord,
     Act,
     Counts,
     FaceCrop,
     LearnedRecord,
+    LinkRecord,
     NewTemplate,
+    SessionRecord,
     SightingRecord,
+    TokenRecord,
     UnknownFace,
     UnknownVisit,
 )
@@ -16,16 +20,20 @@ from homeface.adapters.store.recovery import Recovered, recover
 from homeface.adapters.store.store import Store
 
 __all__ = [
+    "AccountRecord",
     "Act",
     "BackupInfo",
     "Counts",
     "FaceCrop",
     "LearnedRecord",
+    "LinkRecord",
     "NewTemplate",
     "Recovered",
     "Restored",
+    "SessionRecord",
     "SightingRecord",
     "Store",
+    "TokenRecord",
     "UnknownFace",
     "UnknownVisit",
     "clean_name",

@@ -105,3 +105,53 @@ class Counts:
     templates: int
     crops: int
     sightings: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """Somebody with a password. ``role``: owner or member; a member belongs to a subject."""
+
+    account_id: str
+    role: str
+    name: str
+    subject_id: str | None
+    password: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """A link that opens a page without a password: an ``invite`` (once, soon over) or a ``personal`` one.
+
+    ``subject_id`` None: an invite of somebody new, until the first photo is there.
+    """
+
+    link_id: str
+    kind: str
+    name: str
+    subject_id: str | None
+    created_at: float
+    expires_at: float | None
+    opened_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A browser that was let in, by an account or by a link."""
+
+    account: AccountRecord | None
+    link: LinkRecord | None
+    created_at: float
+    seen_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """A token of a program. The secret itself is nowhere."""
+
+    token_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: float
+    last_used: float | None

@@ -112,4 +112,63 @@ _REMOVED: Migration = (
     "CREATE TABLE removed_subject (hash TEXT PRIMARY KEY, at REAL NOT NULL) STRICT",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LEARNED, _AUDIT, _UNKNOWN_VISITS, _PAUSED_PEOPLE, _REMOVED)
+_WEB: Migration = (
+    # who may use the page; what proves it is kept as a hash alone
+    """CREATE TABLE account (
+        id TEXT PRIMARY KEY,
+        role TEXT NOT NULL CHECK (role IN ('owner', 'member')),
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        subject_id TEXT REFERENCES subject(id) ON DELETE CASCADE,
+        password TEXT NOT NULL,
+        created_at REAL NOT NULL
+    ) STRICT""",
+    "CREATE UNIQUE INDEX one_owner ON account (role) WHERE role = 'owner'",
+    """CREATE TABLE link (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('invite', 'personal')),
+        key BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        subject_id TEXT REFERENCES subject(id) ON DELETE CASCADE,
+        created_at REAL NOT NULL,
+        expires_at REAL,
+        opened_at REAL
+    ) STRICT""",
+    """CREATE TABLE web_session (
+        key BLOB PRIMARY KEY,
+        account_id TEXT REFERENCES account(id) ON DELETE CASCADE,
+        link_id TEXT REFERENCES link(id) ON DELETE CASCADE,
+        created_at REAL NOT NULL,
+        seen_at REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        CHECK ((account_id IS NULL) <> (link_id IS NULL))
+    ) STRICT""",
+    """CREATE TABLE web_token (
+        id TEXT PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE,
+        scopes TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        last_used REAL
+    ) STRICT""",
+    """CREATE TABLE consent (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        link_id TEXT REFERENCES link(id) ON DELETE SET NULL,
+        subject_id TEXT REFERENCES subject(id) ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        at REAL NOT NULL
+    ) STRICT""",
+    "CREATE TABLE login_failure (source TEXT NOT NULL, at REAL NOT NULL) STRICT",
+    "CREATE INDEX login_failure_at ON login_failure (at)",
+    "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL, changed_at REAL NOT NULL) STRICT",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _FIRST,
+    _LEARNED,
+    _AUDIT,
+    _UNKNOWN_VISITS,
+    _PAUSED_PEOPLE,
+    _REMOVED,
+    _WEB,
+)

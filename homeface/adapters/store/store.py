@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 
 from homeface.adapters.store import copies
+from homeface.adapters.store.accounts import AccountTables
 from homeface.adapters.store.audit import AuditTables
 from homeface.adapters.store.backup import BackupInfo, Restored, restore_backup, write_backup
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.journal import JournalTables, forget_in_state
 from homeface.adapters.store.keys import Keys
 from homeface.adapters.store.learned import LearnedTables
+from homeface.adapters.store.links import LinkTables, SettingTables
 from homeface.adapters.store.people import PeopleTables, touch, trace_of
 from homeface.adapters.store.records import Counts
 from homeface.adapters.store.unknown import UnknownTables
@@ -28,8 +30,17 @@ BUSY_TIMEOUT_SECONDS = 5.0
 DAY_SECONDS = 86400.0
 
 
-class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTables):
-    """Subjects, templates, crops, sightings, unknown visits, the last state and the administrative acts.
+class Store(
+    PeopleTables,
+    LearnedTables,
+    UnknownTables,
+    JournalTables,
+    AuditTables,
+    AccountTables,
+    LinkTables,
+    SettingTables,
+):
+    """Subjects, templates, crops, sightings, unknown visits, the last state, administrative acts, accounts.
 
     Blocking and thread-safe: from asyncio call it with ``asyncio.to_thread``. Every method raises
     StoreError when the disk or the file fails, and then nothing was changed. Use it as a context
@@ -55,6 +66,9 @@ class Store(PeopleTables, LearnedTables, UnknownTables, JournalTables, AuditTabl
         UnknownTables.__init__(self, database, self._keys.vault)
         JournalTables.__init__(self, database)
         AuditTables.__init__(self, database)
+        AccountTables.__init__(self, database)
+        LinkTables.__init__(self, database)
+        SettingTables.__init__(self, database)
 
     def __enter__(self) -> Store:
         return self

@@ -1,0 +1,14 @@
+"""The table of routes: what is not here does not exist."""
+
+from __future__ import annotations
+
+from homeface.adapters.web import api_accounts, api_house, api_session
+from homeface.adapters.web.openapi import api_document
+from homeface.adapters.web.routing import Route
+
+ROUTES: tuple[Route, ...] = (
+    *api_session.ROUTES,
+    *api_house.ROUTES,
+    *api_accounts.ROUTES,
+    api_document,
+)

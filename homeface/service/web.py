@@ -1,0 +1,76 @@
+"""The web page of a life: what it may ask, and its server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from homeface import __version__
+from homeface.adapters.web.accounts import Accounts
+from homeface.adapters.web.models import Info
+from homeface.adapters.web.ports import Services
+from homeface.adapters.web.report import HealthReport
+from homeface.adapters.web.server import WebServer
+from homeface.adapters.web.settings import is_loopback
+from homeface.adapters.web.uploads import Uploads
+from homeface.service import wiring
+
+if TYPE_CHECKING:
+    from homeface.service.life import Life
+
+_LOG = logging.getLogger(__name__)
+
+
+class WebHouse:
+    """What is true now, for the page."""
+
+    def __init__(self, life: Life, instance_id: str) -> None:
+        self._life = life
+        self._instance_id = instance_id
+
+    def report(self) -> HealthReport:
+        """How the service is."""
+        return self._life.health()
+
+    def info(self) -> Info:
+        """What runs here."""
+        config = self._life.config
+        return Info(
+            name=config.home.name,
+            version=__version__,
+            node_id=config.home.node_id,
+            model_id=self._life.engine.model_id,
+            detector=config.recognition.detector,
+            device=self._life.engine.device,
+            instance_id=self._instance_id,
+            cameras_live=config.web.camera_pictures,
+        )
+
+
+async def open_web(life: Life) -> WebServer:
+    """Bind and serve. Raises HomefaceError when the page cannot be served."""
+    settings = wiring.web_settings(life.config)
+    accounts = Accounts(life.store)
+    instance_id = await asyncio.to_thread(life.store.instance_id)
+    services = Services(
+        settings=settings, accounts=accounts, uploads=Uploads(), house=WebHouse(life, instance_id)
+    )
+    server = WebServer(services)
+    await server.start()
+    scheme = "http" if settings.tls is None else "https"
+    address = f"{scheme}://{_shown(settings.host)}:{server.port}{settings.base_path}/"
+    _LOG.info("The page is at %s", address)
+    if not is_loopback(settings.host) and settings.tls is None:
+        _LOG.warning("The page is open to the network without encryption: set web.tls.")
+    if await accounts.setup_needed():
+        _LOG.warning(
+            "The page has no owner yet. Make the password with: homeface web password, or open the page on "
+            "this machine, or from another one with the code %s.",
+            accounts.setup_code,
+        )
+    return server
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
