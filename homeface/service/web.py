@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from homeface import __version__
 from homeface.adapters.web.accounts import Accounts
+from homeface.adapters.web.links import Links
 from homeface.adapters.web.models import Info
 from homeface.adapters.web.ports import Services
 from homeface.adapters.web.report import HealthReport
@@ -54,7 +55,11 @@ async def open_web(life: Life) -> WebServer:
     accounts = Accounts(life.store)
     instance_id = await asyncio.to_thread(life.store.instance_id)
     services = Services(
-        settings=settings, accounts=accounts, uploads=Uploads(), house=WebHouse(life, instance_id)
+        settings=settings,
+        accounts=accounts,
+        links=Links(life.store),
+        uploads=Uploads(),
+        house=WebHouse(life, instance_id),
     )
     server = WebServer(services)
     await server.start()

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from homeface.adapters.store import Store
 from homeface.adapters.web.access import Scope
 from homeface.adapters.web.accounts import Accounts
+from homeface.adapters.web.links import Links
 from homeface.adapters.web.models import Info
 from homeface.adapters.web.ports import Services
 from homeface.adapters.web.report import HealthReport
@@ -196,6 +197,7 @@ async def web_home(
     services = Services(
         settings=replace(settings or WebSettings(), port=0),
         accounts=Accounts(store, clock, CHEAP),
+        links=Links(store, clock),
         uploads=ports.pop("uploads", None) or Uploads(),
         house=ports.pop("house", None) or PaintedHouse(),
         **ports,

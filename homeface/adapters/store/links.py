@@ -80,6 +80,12 @@ class LinkTables:
             ).fetchone()
         return link_of(row) if row else None
 
+    def link(self, link_id: str) -> LinkRecord | None:
+        """By its id."""
+        with self._database.read() as connection:
+            row = connection.execute(f"SELECT {LINK_COLUMNS} FROM link WHERE id = ?", (link_id,)).fetchone()  # noqa: S608
+        return link_of(row) if row else None
+
     def links(self, kind: str, now: float) -> list[LinkRecord]:
         """Links of that kind that are not over, newest first."""
         with self._database.read() as connection:

@@ -281,9 +281,9 @@ def csrf_of(secret: str) -> str:
 
 
 def _refuse_weak(password: str) -> None:
-    if len(password) < 8 or len(set(password)) < 4:
+    if len(password) < 10 or len(set(password)) < 4:
         raise InvalidRequestError(
-            "Choose a longer password: at least 8 characters, four of them different.",
+            "Choose a longer password: at least 10 characters, four of them different.",
             key="weak_password",
             field="password",
         )

@@ -27,7 +27,7 @@ async def log_in(context: Context) -> SessionAnswer:
     """A new session, and the cookie for it."""
     wanted = context.taken(LogIn)
     secret = await context.services.accounts.log_in(wanted.name, wanted.password, context.brake_source)
-    return await _entered(context, secret, "log in")
+    return await entered(context, secret, "log in")
 
 
 async def log_out(context: Context) -> None:
@@ -44,7 +44,7 @@ async def set_up(context: Context) -> SessionAnswer:
         wanted.password, wanted.name, wanted.code, context.brake_source, local=context.source.local
     )
     secret = await accounts.open_session(account_id=account.account_id)
-    return await _entered(context, secret, "set up")
+    return await entered(context, secret, "set up")
 
 
 async def change_password(context: Context) -> None:
@@ -56,7 +56,8 @@ async def change_password(context: Context) -> None:
     await context.note("change password")
 
 
-async def _entered(context: Context, secret: str, what: str) -> SessionAnswer:
+async def entered(context: Context, secret: str, what: str) -> SessionAnswer:
+    """A browser was let in: its session before ends, it gets the cookie, and the log says so."""
     if context.session:
         await context.services.accounts.end_session(context.session)
     context.who = await context.services.accounts.by_session(secret)

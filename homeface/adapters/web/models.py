@@ -22,7 +22,7 @@ class Said(BaseModel):
 
 
 Password = Annotated[str, Field(min_length=1, max_length=1024)]
-NewPassword = Annotated[str, Field(min_length=8, max_length=1024)]
+NewPassword = Annotated[str, Field(min_length=10, max_length=1024)]
 ShortName = Annotated[
     str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
 ]

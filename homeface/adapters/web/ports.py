@@ -12,6 +12,7 @@ from homeface.adapters.web.models import Info
 
 if TYPE_CHECKING:
     from homeface.adapters.web.accounts import Accounts
+    from homeface.adapters.web.links import Links
     from homeface.adapters.web.report import HealthReport
     from homeface.adapters.web.settings import WebSettings
     from homeface.adapters.web.uploads import Uploads
@@ -33,5 +34,6 @@ class Services:
 
     settings: WebSettings
     accounts: Accounts
+    links: Links
     uploads: Uploads
     house: HouseView

@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from urllib.parse import quote
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -63,8 +64,12 @@ def endpoint(route: Route) -> HttpHandler:
             await _read(route, context)
             answer = await route.handler(context)
             return _respond(route, context, answer)
+        except NotLoggedInError as error:
+            if not route.page:
+                return told(error)
+            raise await _to_the_door(route, request, services) from error
         except HomefaceError as error:
-            return told(error, route.page)
+            return told(error)
 
     return handle
 
@@ -89,7 +94,7 @@ async def guard(request: web.Request, handler: HttpHandler) -> web.StreamRespons
         return error_answer(500, "bug", "This went wrong in homeface itself; its log tells more.")
 
 
-def told(error: HomefaceError, page: bool = False) -> web.Response:
+def told(error: HomefaceError) -> web.Response:
     """The answer to an expected failure."""
     status, key = next((status, key) for kind, status, key in _STATUS if isinstance(error, kind))
     key = key or str(getattr(error, "key", "failed"))
@@ -98,7 +103,7 @@ def told(error: HomefaceError, page: bool = False) -> web.Response:
     headers = {}
     if isinstance(error, BusyError):
         headers["Retry-After"] = str(max(1, round(error.retry_seconds)))
-    if status == 401 and not page:
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     field = getattr(error, "field", None)
     return error_answer(_SPECIAL_STATUS.get(key, status), key, str(error), headers, field)
@@ -113,6 +118,15 @@ def error_answer(
     if status in {408, 413}:
         response.force_close()  # what is still coming will not be read
     return response
+
+
+async def _to_the_door(route: Route, request: web.Request, services: Services) -> web.HTTPSeeOther:
+    """Who is not logged in goes to the log-in page; relative, whatever stands before our paths."""
+    root = "../" * (route.path.count("/") - 1) or "./"
+    if await services.accounts.setup_needed():
+        return web.HTTPSeeOther(f"{root}setup")
+    path = route.path.format(**request.match_info).lstrip("/")
+    return web.HTTPSeeOther(f"{root}login?next={quote(path, safe='/')}")
 
 
 async def _admitted(route: Route, request: web.Request, services: Services, source: Source) -> Context:
