@@ -16,6 +16,7 @@
     │  └─ ModelMismatchError        a template made by another embedding model
     ├─ StoreError                   the database or its disk
     │  ├─ StoreDamagedError         the file is damaged: a copy may take its place
+    │  ├─ StoreKeyError             the key is missing, or another one: says what is lost without it
     │  └─ BackupError               a backup that cannot be made or used: password, damage, version
     ├─ ImageError                   a picture that cannot be used as one
     ├─ TrainingError                a training that cannot begin or go on; says what is kept
@@ -125,6 +126,10 @@ class StoreError(HomefaceError):
 
 class StoreDamagedError(StoreError):
     """The database file is damaged; it was left as it is."""
+
+
+class StoreKeyError(StoreError):
+    """The database cannot be opened with the key that is there, or there is none."""
 
 
 class BackupError(StoreError):

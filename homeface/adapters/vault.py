@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from homeface.errors import StoreError
+from homeface.errors import StoreError, StoreKeyError
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +67,9 @@ def read_key(path: Path) -> bytes:
     except OSError as error:
         raise StoreError(f"The key file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise StoreError(_not_a_key(path)) from error
+        raise StoreKeyError(_not_a_key(path)) from error
     if len(key) != KEY_BYTES:
-        raise StoreError(_not_a_key(path))
+        raise StoreKeyError(_not_a_key(path))
     _keep_private(path)
     return key
 
@@ -95,6 +95,7 @@ def write_private(path: Path, content: bytes) -> None:
     try:
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
+            own_as(handle, path.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -102,6 +103,13 @@ def write_private(path: Path, content: bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def own_as(handle: int, folder: Path) -> None:
+    """What root writes into the service's folder belongs to the service, which has to read it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeface.cli.options import config_option, json_option, print_json, print_table, read_config
+from homeface.cli.options import config_option, json_option, print_json, print_table, read_config, who_acts
 from homeface.errors import GalleryError, HomefaceError
 
 if TYPE_CHECKING:
@@ -231,6 +231,7 @@ def remove_photo(name: str, photo: str, config_path: Path | None) -> None:
                 f"{subject.name} has no photo {photo}; homeface people show {subject.name!r} lists them."
             )
         store.remove_template(photo)
+        store.note_act(who_acts(), "remove photo", subject.subject_id)
     click.echo(f"Photo {photo} of {subject.name} is forgotten; {len(mine) - 1} are left.")
 
 
@@ -299,6 +300,7 @@ def drop_adapted(name: str | None, everybody: bool, config_path: Path | None) ->
     with closing(open_store(read_config(config_path))) as store:
         subject_id = None if name is None else store.require_subject(name).subject_id
         count = store.forget_learned(subject_id)
+        store.note_act(who_acts(), "forget learned", subject_id or "")
     click.echo(f"{count} learned templates of {name or 'everybody'} are forgotten.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import sys
@@ -65,6 +66,17 @@ def read_config(path: Path | None) -> Config:
             ]
         )
     return config.load(found, os.environ, known_names())
+
+
+def who_acts() -> str:
+    """``cli:NAME`` for the log of acts: the person behind sudo, else the user of this process."""
+    name = os.environ.get("SUDO_USER", "")
+    if not name:
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError):
+            name = str(os.getuid())
+    return f"cli:{name}"
 
 
 def print_json(value: object) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeface.cli.household import adapted_command, health_command, remove_photo, report_command
-from homeface.cli.options import config_option, json_option, print_json, print_table, read_config
+from homeface.cli.options import config_option, json_option, print_json, print_table, read_config, who_acts
 from homeface.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ async def _enrol(
                 name, [(str(path), path) for path in photos], lambda done, _total, _label: show(done)
             )
         await asyncio.to_thread(apply_aliases, session.store, config)
+        if report.subject is not None:
+            await asyncio.to_thread(session.store.note_act, who_acts(), "enrol", report.subject.subject_id)
         return report
 
 
@@ -274,6 +276,7 @@ def rename_person(name: str, new_name: str, config_path: Path | None) -> None:
     """
     with closing(_store(config_path)) as store:
         subject = store.rename(store.require_subject(name).subject_id, new_name)
+        store.note_act(who_acts(), "rename", subject.subject_id)
     click.echo(f"{name} is now called {subject.name}.")
 
 
@@ -288,6 +291,7 @@ def remove_person(name: str, config_path: Path | None, yes: bool) -> None:
         if not yes:
             click.confirm(f"Forget {subject.name} with all photos and visits, for ever?", abort=True)
         store.remove_subject(subject.subject_id)
+        store.note_act(who_acts(), "remove", subject.subject_id)
     click.echo(f"{subject.name} is forgotten.")
 
 
@@ -303,6 +307,7 @@ def export_person(name: str, folder: Path, config_path: Path | None) -> None:
     with closing(_store(config_path)) as store:
         subject = store.require_subject(name)
         files = store.export(subject.subject_id, folder)
+        store.note_act(who_acts(), "export", subject.subject_id)
     click.echo(f"{subject.name}: {len(files)} files in {folder}, readable by you alone.")
 
 
@@ -339,9 +344,11 @@ async def _reembed(config: Config) -> ReembedReport:
 
     async with open_session(config, os.environ) as session:
         with bar("Embedding", session.store.counts().templates) as show:
-            return await Enrolment(session.engine, session.store).reembed(
+            report = await Enrolment(session.engine, session.store).reembed(
                 lambda done, _total, _label: show(done)
             )
+        await asyncio.to_thread(session.store.note_act, who_acts(), "reembed")
+    return report
 
 
 def _store(config_path: Path | None) -> Store:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from homeface.config import document as documents
 from homeface.config.environment import (
     SystemdEnvironment,
+    credential_key_file,
     default_compiled_folder,
     default_model_folders,
     default_state_folder,
@@ -64,6 +65,7 @@ def load(path: Path, environ: Mapping[str, str], known: KnownModels | None = Non
         "folder": path.parent.absolute(),
         "home": home_folder(environ),
         "state_folder": default_state_folder(environ, root=os.geteuid() == 0),
+        "key_file": credential_key_file(environ),
     }
     config: Config | None = None
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 SYSTEM_MODELS = Path("/var/lib/homeface/models")
 SYSTEM_STATE = Path("/var/lib/homeface")
+KEY_CREDENTIAL = "homeface.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,13 @@ def default_state_folder(environ: Mapping[str, str], *, root: bool) -> Path:
         return Path(given)
     state = _xdg(environ, "XDG_STATE_HOME", ".local/state")
     return SYSTEM_STATE if root or state is None else state / "homeface"
+
+
+def credential_key_file(environ: Mapping[str, str]) -> Path | None:
+    """The gallery's key, when systemd passes it on: ``homeface.key`` in CREDENTIALS_DIRECTORY."""
+    folder = environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(folder, KEY_CREDENTIAL)
+    return path if folder.startswith("/") and path.is_file() else None
 
 
 def default_compiled_folder(environ: Mapping[str, str]) -> Path | None:

@@ -206,6 +206,11 @@ def _default_folder(value: object, info: ValidationInfo) -> object:
     return context.get("state_folder", Path("/var/lib/homeface")) if value is None else value
 
 
+def _default_key_file(value: object, info: ValidationInfo) -> object:
+    context: dict[str, Any] = info.context or {}
+    return context.get("key_file") if value is None else value
+
+
 class VouchedFile(Section):
     """A weight file of a built-in model whose hash homeface does not know, and you vouch for."""
 
@@ -228,9 +233,16 @@ class Storage(Section):
     keep_crops: bool = setting(
         "Keep the enrolled face pictures (encrypted), so that another embedder needs no new photos.", True
     )
-    key_file: PathTo | None = setting(
-        "File with the key that encrypts the gallery; by default made on first use in the folder. Keep a "
-        "copy elsewhere: without it the gallery cannot be read.",
+    keep_acts_seconds: Annotated[float, Within("1d", "3650d")] = setting(
+        "How long the log of administrative acts is kept (who enrolled, renamed, removed whom; homeface "
+        "acts shows it); a duration with a unit, usually days (d).",
+        "365d",
+        key="keep_acts",
+    )
+    key_file: Annotated[PathTo | None, BeforeValidator(_default_key_file)] = setting(
+        "File with the key that encrypts the gallery; by default systemd's credential homeface.key when it "
+        "is passed on, else a file made on first use in the folder. Keep a copy elsewhere (homeface backup): "
+        "without it the gallery cannot be read.",
         None,
     )
 

@@ -20,7 +20,7 @@ from homeface.errors import HomefaceError
 from homeface.inference.engine import Engine, EngineSettings
 from homeface.service import wiring
 from homeface.service.life import Life
-from homeface.service.session import only_daemon, open_store
+from homeface.service.session import only_daemon, open_or_recover
 
 _LOG = logging.getLogger(__name__)
 _WATCHDOG_DEFAULT_SECONDS = 30.0
@@ -92,7 +92,7 @@ class Daemon:
         if engine is None or self._stopping:
             return
         with only_daemon(self._config):
-            store = await asyncio.to_thread(open_store, self._config)
+            store = await asyncio.to_thread(open_or_recover, self._config)
             try:
                 life = Life(self._config, engine, store)
                 await life.begin()

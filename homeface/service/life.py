@@ -18,8 +18,9 @@ from homeface.config import Config
 from homeface.core.motion import MotionGate
 from homeface.core.presence import House
 from homeface.core.tracking import Tracker
-from homeface.errors import GalleryError, StoreError
+from homeface.errors import GalleryError, StoreDamagedError, StoreError
 from homeface.service import wiring
+from homeface.service.housekeeping import keep_house
 from homeface.service.hub import Hub
 from homeface.service.inbox import Inbox
 from homeface.service.pipeline import CountingEngine, Pipeline, Recognition
@@ -155,6 +156,8 @@ class Life:
             try:
                 await self._load_gallery()
             except (StoreError, GalleryError) as error:
+                if isinstance(error, StoreDamagedError) and self.store.has_whole_copy():
+                    raise  # the next start sets the file aside and takes the copy
                 _LOG.warning("The gallery cannot be read (%s); the one in memory stays in use.", error)
                 await asyncio.sleep(_PURGE_INTERVAL_SECONDS / 60)
 
@@ -203,11 +206,5 @@ class Life:
 
     async def _purge(self) -> None:
         while True:
-            try:
-                limit = time.time() - self.config.storage.retention_seconds
-                removed = await asyncio.to_thread(self.store.purge, limit)
-                if removed:
-                    _LOG.info("Forgot %d visits older than the retention.", removed)
-            except StoreError as error:
-                _LOG.warning("%s", error)
+            await asyncio.to_thread(keep_house, self.store, self.config.storage, time.time())
             await asyncio.sleep(_PURGE_INTERVAL_SECONDS)

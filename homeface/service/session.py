@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from homeface.adapters.store import Store
+from homeface.adapters.store import Store, recover
 from homeface.config import Config
-from homeface.errors import GalleryError, StoreError
+from homeface.errors import GalleryError, StoreDamagedError, StoreError
 from homeface.inference.engine import Engine
 from homeface.service import wiring
 from homeface.service.pipeline import Recognition
@@ -37,6 +38,32 @@ def open_store(config: Config) -> Store:
     except BaseException:
         store.close()
         raise
+    return store
+
+
+def open_or_recover(config: Config) -> Store:
+    """The same for the one daemon: a damaged database gives way to the newest whole copy beside it.
+
+    Raises ``StoreError`` when there is none: faces must not be lost without anybody noticing.
+    """
+    path = wiring.database_path(config)
+    try:
+        return open_store(config)
+    except StoreDamagedError as error:
+        found = recover(path)
+        if found is None:
+            raise
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.copied_at))
+        _LOG.error(
+            "%s\nThe damaged file was set aside as %s. The copy of %s (%s) takes its place: who was enrolled "
+            "or renamed since then has to be again.",
+            error,
+            found.aside,
+            made,
+            found.copy.name,
+        )
+    store = open_store(config)
+    store.note_act("daemon", "recover", found.copy.name)
     return store
 
 

@@ -240,9 +240,9 @@ class TestDamagedDatabase:
         with Store(path) as store:
             assert store.load_state() is None
             store.remove_subject(store.require_subject("Person 0").subject_id)
-        assert sorted(f.name for f in path.parent.iterdir()) == ["homeface.db", "homeface.key"], (
-            "removing somebody reaches what was set aside, too"
-        )
+        kept = sorted(f.name for f in path.parent.iterdir())
+        assert kept == ["homeface.db", "homeface.db.daily.backup", "homeface.key"], "nor what was set aside"
+        assert b"Person 0" not in b"".join(f.read_bytes() for f in path.parent.iterdir())
 
     def test_a_damaged_copy_is_passed_over_and_without_any_nothing_changes(self, path: Path) -> None:
         with Store(path) as store:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from homeface.adapters.store import Store, keys
+from homeface.adapters.store import Store, copies, keys
 from homeface.adapters.store.schema import MIGRATIONS
 from homeface.adapters.store.sealing import SEALED
 from homeface.adapters.vault import read_key
@@ -49,7 +49,9 @@ def test_all_is_sealed_with_the_new_key_and_the_old_one_opens_nothing(path: Path
     assert everything(path)[: len(before) // 2] == before[: len(before) // 2]
     assert len(everything(path)) == len(before) + 2
     kept = [file.name for file in path.parent.iterdir()]
-    assert sorted(kept) == ["homeface.db", "homeface.key"], "the copy that the old key opens is gone"
+    assert sorted(kept) == ["homeface.db", "homeface.db.daily.backup", "homeface.key"]
+    with closing(sqlite3.connect(copies.daily(path))) as copy:
+        assert not keys.opens_with(copy, old), "the copy that the old key opens is gone"
     new_key = path.with_suffix(".key").read_bytes()
     path.with_suffix(".key").write_text(old.hex())
     with pytest.raises(StoreError, match="is not the key"):
@@ -66,7 +68,7 @@ def test_interrupted_by_a_power_loss(path: Path, moment: str) -> None:
     script = f"""
         import os, pathlib, signal
         from pathlib import Path
-        from homeface.adapters.store import Store, keys, sealing
+        from homeface.adapters.store import Store, copies, keys, sealing
         from homeface.adapters.vault import Vault
         def die(*_a, **_k):
             os.kill(os.getpid(), signal.SIGKILL)

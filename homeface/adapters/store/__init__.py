@@ -1,6 +1,7 @@
 """SQLite on disk: who is enrolled, what was seen, where everybody was. Templates and crops are encrypted."""
 
 from homeface.adapters.store.backup import BackupInfo, Restored, read_backup
+from homeface.adapters.store.copies import set_aside
 from homeface.adapters.store.names import clean_name
 from homeface.adapters.store.records import (
     AccountRecord,
@@ -39,4 +40,5 @@ __all__ = [
     "clean_name",
     "read_backup",
     "recover",
+    "set_aside",
 ]

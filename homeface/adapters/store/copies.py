@@ -31,7 +31,7 @@ def before_restore(path: Path) -> Path:
 def whole_copies(path: Path) -> list[Path]:
     """Copies that can take the database's place, the newest first; each is read through."""
     found = sorted(path.parent.glob(f"{path.name}.*.backup"), key=lambda copy: -copy.stat().st_mtime)
-    return [copy for copy in found if _is_whole(copy)]
+    return [copy for copy in found if is_whole(copy)]
 
 
 def all_copies(path: Path) -> list[Path]:
@@ -57,7 +57,8 @@ def _places(path: Path, stamp: str) -> Iterator[Path]:
         yield path.with_name(f"{path.name}.damaged-{stamp}-{number}")
 
 
-def _is_whole(copy: Path) -> bool:
+def is_whole(copy: Path) -> bool:
+    """Read through: whether it is a sound database of ours, of a schema that this version knows."""
     try:
         address = f"{copy.absolute().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:

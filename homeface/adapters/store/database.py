@@ -15,7 +15,7 @@ from pathlib import Path
 
 from homeface.adapters.store import copies, schema
 from homeface.adapters.store.failures import corrupted, told
-from homeface.adapters.vault import sync_folder
+from homeface.adapters.vault import own_as, sync_folder
 from homeface.errors import StoreDamagedError, StoreError
 
 _log = logging.getLogger(__name__)
@@ -97,14 +97,19 @@ class Database:
         return not busy
 
     def copy_to(self, final: Path) -> None:
-        """Write all there is now into another file, whole or not at all; it replaces one of that name."""
+        """Write all there is now into another file, whole or not at all; it replaces one of that name.
+
+        Raises StoreError; StoreDamagedError rather than replacing a good copy by a damaged one.
+        """
         partial = final.with_name(f".{final.name}.part")
         with self._lock, told(final):
             partial.unlink(missing_ok=True)
             try:
-                os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                new_private_file(partial)
                 with closing(sqlite3.connect(partial)) as copy:
                     self._open_connection().backup(copy)
+                if not copies.is_whole(partial):
+                    raise StoreDamagedError(corrupted(self.path, "found while it was copied"))
                 partial.replace(final)
                 sync_folder(final.parent)
             finally:
@@ -180,11 +185,20 @@ class Database:
             _log.info("The database %s is now at schema %d.", self.path, version + 1)
 
 
+def new_private_file(path: Path) -> None:
+    """An empty file with mode 0600. Raises FileExistsError, OSError."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    try:
+        own_as(handle, path.parent)
+    finally:
+        os.close(handle)
+
+
 def _prepare_file(path: Path) -> None:
     """Folder and file are private from the start (SQLite would use the umask); side files copy the mode."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        new_private_file(path)
         sync_folder(path.parent)
     except FileExistsError:
         if path.is_dir():

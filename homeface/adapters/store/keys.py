@@ -27,7 +27,7 @@ from homeface.adapters.vault import (
     sync_folder,
     write_private,
 )
-from homeface.errors import StoreError
+from homeface.errors import StoreError, StoreKeyError
 
 _log = logging.getLogger(__name__)
 _CONTEXT = "meta:key_check"
@@ -124,7 +124,7 @@ class Keys:
             if here is None
             else f"{self.key_file} is not the key this database was written with."
         )
-        raise StoreError(
+        raise StoreKeyError(
             f"{what} Without it the face templates and photos in {self._database.path} cannot be read "
             f"({', '.join(sorted(people)) or 'nobody is enrolled yet'}); names and sightings are not "
             "affected. Put the right key file back, for example from a backup (homeface restore FILE brings "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeface.adapters.store import copies
+from homeface.adapters.store.database import new_private_file
 from homeface.adapters.store.failures import told
 from homeface.adapters.vault import sync_folder
 
@@ -36,7 +36,7 @@ def recover(path: Path) -> Recovered | None:
     ready = path.with_name(f".{path.name}.recovering")
     with told(path):
         ready.unlink(missing_ok=True)
-        os.close(os.open(ready, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        new_private_file(ready)
         shutil.copyfile(whole[0], ready)
         with closing(sqlite3.connect(ready)) as connection, connection:
             connection.execute("DELETE FROM presence_state")

@@ -189,6 +189,14 @@ class Store(
         self._database.copy_to(place)
         return True
 
+    def has_whole_copy(self) -> bool:
+        """Whether a copy lies beside the database that could take its place (it is read through)."""
+        return bool(copies.whole_copies(self.path))
+
+    def key(self) -> bytes:
+        """The key that opens this database. Never log or show it. Raises StoreError."""
+        return self._keys.key()
+
     def rotate_key(self) -> tuple[int, int]:
         """Seal everything with a new key, and delete the copies that the old one opens.
 
@@ -212,6 +220,7 @@ class Store(
         return len(old)
 
     def _forget_copies(self, what: str) -> None:
+        had_daily = copies.daily(self.path).exists()
         try:
             for copy in copies.all_copies(self.path):
                 copy.unlink(missing_ok=True)
@@ -219,6 +228,8 @@ class Store(
             raise StoreError(
                 f"The {what} was removed, but not from an old copy of the database ({error}); delete it."
             ) from error
+        if had_daily:
+            self._database.copy_to(copies.daily(self.path))
 
     def _described(self, template: Template) -> dict[str, object]:
         quality = self.quality(template.template_id)

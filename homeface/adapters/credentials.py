@@ -1,0 +1,74 @@
+"""systemd's credentials: a secret sealed by this machine (its TPM, when it has one), opened for one service.
+
+Asks ``systemd-creds`` (systemd 250 or newer). The sealed file is useless on any other machine.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from homeface.errors import HomefaceError
+
+SEALED_FOLDER = Path("/etc/credstore.encrypted")
+LEAST_SYSTEMD = 250
+SealedBy = Literal["auto", "host", "tpm2", "host+tpm2"]
+_SECONDS = 60
+
+
+def systemd_version() -> int | None:
+    """Of this machine; None: no systemd."""
+    program = shutil.which("systemctl")
+    if program is None:
+        return None
+    told = subprocess.run([program, "--version"], capture_output=True, check=False).stdout  # noqa: S603
+    text = told.decode(errors="replace")
+    found = re.match(r"systemd (\d+)", text)
+    return int(found[1]) if found else None
+
+
+def seal(name: str, plain: bytes, target: Path, by: SealedBy) -> None:
+    """Write ``plain`` sealed into ``target`` (replacing it), and make sure that it opens again.
+
+    Raises HomefaceError.
+    """
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomefaceError(f"{target.parent} cannot be made: {error.strerror}.") from error
+    partial = target.with_name(f".{target.name}.part")
+    partial.unlink(missing_ok=True)
+    try:
+        _systemd_creds("encrypt", f"--name={name}", f"--with-key={by}", "-", str(partial), content=plain)
+        if unseal(name, partial) != plain:
+            raise HomefaceError(f"What systemd-creds sealed for {target} does not open; nothing changed.")
+        partial.chmod(0o600)
+        partial.replace(target)
+    except OSError as error:
+        raise HomefaceError(f"{target} cannot be written: {error.strerror}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def unseal(name: str, sealed: Path) -> bytes:
+    """What ``seal`` wrote. Raises HomefaceError."""
+    return _systemd_creds("decrypt", f"--name={name}", str(sealed), "-")
+
+
+def _systemd_creds(*arguments: str, content: bytes = b"") -> bytes:
+    program = shutil.which("systemd-creds")
+    if program is None:
+        raise HomefaceError(f"systemd-creds is not there: sealing needs systemd {LEAST_SYSTEMD} or newer.")
+    try:
+        done = subprocess.run(  # noqa: S603 - found in PATH, arguments are ours
+            [program, *arguments], input=content, capture_output=True, check=False, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HomefaceError(f"systemd-creds {arguments[0]} did not end within {_SECONDS} s.") from error
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        raise HomefaceError(f"systemd-creds {arguments[0]} failed: {reason}")
+    return done.stdout
