@@ -1,0 +1,88 @@
+// Charts of the health page, by Chart.js (global `Chart`, loaded by that page alone).
+import { number, t } from "./text.js";
+
+/** Colours that people with any colour vision tell apart (Okabe and Ito), with shapes beside them. */
+const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#F0E442"];
+const SHAPES = ["circle", "triangle", "rect", "rectRot", "star", "crossRot", "cross", "dash"];
+
+function token(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function fresh(canvas, config) {
+  globalThis.Chart.getChart(canvas)?.destroy();
+  return new globalThis.Chart(canvas, config);
+}
+
+function axis(more = {}) {
+  return { ticks: { color: token("--muted") }, grid: { color: token("--line") }, border: { color: token("--line") }, ...more };
+}
+
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** `points`: [{name, x, y, aside}]. One colour and shape a person; photos set aside are hollow. */
+export function peopleMap(canvas, points) {
+  const names = [...new Set(points.map((point) => point.name))];
+  const datasets = names.map((name, index) => {
+    const own = points.filter((point) => point.name === name);
+    const colour = COLOURS[index % COLOURS.length];
+    return {
+      label: name,
+      data: own.map((point) => ({ x: point.x, y: point.y })),
+      pointStyle: SHAPES[index % SHAPES.length],
+      borderColor: colour,
+      backgroundColor: own.map((point) => (point.aside ? "transparent" : colour)),
+      borderWidth: 2,
+      radius: 6,
+      hoverRadius: 8,
+    };
+  });
+  return fresh(canvas, {
+    type: "scatter",
+    data: { datasets },
+    options: {
+      animation: still() ? false : { duration: 300 },
+      maintainAspectRatio: false,
+      scales: { x: axis({ ticks: { display: false } }), y: axis({ ticks: { display: false } }) },
+      plugins: {
+        legend: { position: "bottom", labels: { usePointStyle: true, color: token("--text") } },
+        tooltip: { callbacks: { label: (item) => item.dataset.label } },
+      },
+    },
+  });
+}
+
+/** `distances`: {names: [..], scores: [[..]]}, cosine scores between -1 and 1. */
+export function distanceHeatMap(canvas, { names, scores }) {
+  const data = scores.flatMap((row, y) => row.map((score, x) => ({ x: names[x], y: names[y], score })));
+  const [red, green, blue] = hexOf(token("--accent"));
+  const cell = (length, count) => Math.max(2, length / Math.max(1, count) - 3);
+  return fresh(canvas, {
+    type: "matrix",
+    data: {
+      datasets: [{
+        label: t("score"),
+        data,
+        backgroundColor: ({ raw }) => `rgba(${red}, ${green}, ${blue}, ${Math.max(0.05, Math.min(1, raw?.score ?? 0))})`,
+        width: ({ chart }) => cell(chart.chartArea?.width ?? 0, names.length),
+        height: ({ chart }) => cell(chart.chartArea?.height ?? 0, names.length),
+      }],
+    },
+    options: {
+      animation: false,
+      maintainAspectRatio: false,
+      scales: {
+        x: { type: "category", labels: names, offset: true, ...axis({ grid: { display: false } }) },
+        y: { type: "category", labels: names, offset: true, ...axis({ grid: { display: false } }) },
+      },
+      plugins: {
+        legend: { display: false },
+        tooltip: { callbacks: { title: () => "", label: ({ raw }) => `${raw.y} – ${raw.x}: ${number(raw.score, 2)}` } },
+      },
+    },
+  });
+}
+
+function hexOf(colour) {
+  return [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+}

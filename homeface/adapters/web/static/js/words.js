@@ -1,0 +1,139 @@
+// What keys of the API mean, in the page's language. A key that is not here falls back to the server's sentence.
+import { language, listed, t } from "./text.js";
+
+/** Why a track got no name, or a photo was not taken. */
+const REASONS = {
+  too_small: () => t("too small in the picture"),
+  blurred: () => t("blurred"),
+  turned_away: () => t("turned away"),
+  too_dark: () => t("too dark"),
+  too_bright: () => t("too bright"),
+  low_contrast: () => t("too little contrast"),
+  cut_off: () => t("cut off at the edge"),
+  unsure_detection: () => t("hardly visible as a face"),
+  below_threshold: () => t("not like anybody enrolled"),
+  runner_up_too_close: () => t("too much like two people at once"),
+  too_few_faces: () => t("seen too briefly"),
+  faces_disagree: () => t("the looks at this face disagree"),
+  empty_gallery: () => t("nobody is enrolled yet"),
+  no_face: () => t("no face was seen"),
+  no_usable_face: () => t("no face was good enough"),
+};
+
+export function reasonText(key) {
+  return REASONS[key]?.() ?? String(key).replaceAll("_", " ");
+}
+
+export function reasonsText(keys) {
+  return (keys || []).map(reasonText).join(", ");
+}
+
+/** Feedback of the guided round: short, said several times a second. */
+const FEEDBACK = {
+  closer: () => t("Come closer"),
+  farther: () => t("A little farther away"),
+  more_light: () => t("More light, please"),
+  less_light: () => t("Too bright: turn away from the lamp"),
+  one_face_only: () => t("One face only, please"),
+  no_face: () => t("Put your face into the oval"),
+  hold_still: () => t("Hold still"),
+  centre: () => t("Move into the middle"),
+  center: () => t("Move into the middle"),
+  turn_left: () => t("Turn your head to the left"),
+  turn_right: () => t("Turn your head to the right"),
+  look_up: () => t("Lift your chin a little"),
+  look_down: () => t("Lower your chin a little"),
+  look_straight: () => t("Look straight ahead"),
+  same_person: () => t("This looks like somebody else: the same person throughout, please"),
+  good: () => t("Good, stay like this"),
+  taken: () => t("Got it!"),
+  done: () => t("Done"),
+};
+
+export function feedbackText(key, sentence) {
+  return FEEDBACK[key]?.() ?? sentence ?? "";
+}
+
+export const STEPS = {
+  front: () => t("Front"),
+  left: () => t("Left"),
+  right: () => t("Right"),
+  up: () => t("Up"),
+  down: () => t("Down"),
+  glasses: () => t("Glasses"),
+  smile: () => t("Smile"),
+};
+
+const INSTRUCTIONS = {
+  front: () => t("Look straight into the camera"),
+  left: () => t("Turn your head to the left"),
+  right: () => t("Turn your head to the right"),
+  up: () => t("Lift your chin a little"),
+  down: () => t("Lower your chin a little"),
+  glasses: () => t("Put your glasses on or take them off; skip this without glasses"),
+  smile: () => t("Smile!"),
+};
+
+export function instruction(step) {
+  return INSTRUCTIONS[step]?.() ?? "";
+}
+
+/** Verdicts on photos, by key. */
+const VERDICTS = {
+  accepted: () => t("Taken"),
+  no_face: () => t("No face was found in this picture."),
+  several_faces: () => t("More than one face: take a picture of one person, or cut it."),
+  low_quality: () => t("The face is not good enough."),
+  outlier: () => t("This face does not fit the other photos of this person."),
+  looks_like_another: () => t("This face looks like somebody else who is enrolled."),
+  unreadable: () => t("This file cannot be read as a picture."),
+  duplicate: () => t("This picture is here already."),
+};
+
+export function verdictText(verdict) {
+  if (language === "en") return verdict.message;
+  return VERDICTS[verdict.key]?.() ?? verdict.message;
+}
+
+/** Findings of the household's health, by topic. English comes from the server with all its figures. */
+const FINDINGS = {
+  nobody_enrolled: () => t("Nobody is enrolled yet."),
+  no_photos: (who) => t("{who}: no photos yet, so nobody can recognise this person.", { who }),
+  other_model: (who) => t("{who}: photos were taken for another recognition model; add them again.", { who }),
+  too_few_photos: (who) => t("{who}: too few photos. Five from different sides help most.", { who }),
+  no_infrared_photos: (who) => t("{who}: no infra-red photos; at night cameras see in infra-red.", { who }),
+  outlier: (who) => t("{who}: a photo does not fit the others and is set aside.", { who }),
+  photos_disagree: (who) => t("{who}: the photos disagree. Are they all of the same person?", { who }),
+  same_picture: (who) => t("{who}: a picture is there twice.", { who }),
+  too_alike: (who) => t("{who} look so alike that homeface may stay silent rather than guess.", { who }),
+  small_photos: (who) => t("{who}: the faces in the photos are small; larger ones teach more.", { who }),
+  often_missed: (who) => t("{who}: will often go without a name. More photos from different sides help.", { who }),
+  resting_photos: (who) => t("{who}: some photos rest, because they look like somebody else.", { who }),
+  camera_faces_too_small: () => t("A camera sees faces too small: hang it lower or nearer."),
+  camera_faces_unusable: () => t("A camera seldom sees a usable face: more light, or another place."),
+};
+
+export function findingText(finding) {
+  const key = finding.topic ?? finding.key;
+  const sentence = finding.text ?? finding.sentence ?? "";
+  if (language === "en" || !(key in FINDINGS)) return { text: sentence, help: finding.help || "" };
+  return { text: FINDINGS[key](listed(finding.people ?? [])), help: "" };
+}
+
+/** Sentences for errors that people meet often; others are shown as the server says them. */
+const ERRORS = {
+  wrong_password: () => t("That is not the password."),
+  locked_out: () => t("Too many wrong passwords. Wait a while and try again."),
+  too_many_attempts: () => t("Too many wrong passwords. Wait a while and try again."),
+  weak_password: () => t("Choose a longer password: at least ten characters."),
+  not_found: () => t("This is not here any more."),
+  name_taken: () => t("There is already somebody with this name."),
+  forbidden: () => t("You may not do this."),
+  csrf: () => t("This page is too old: load it again."),
+  upload_too_large: () => t("This is too large."),
+};
+
+export function errorText(key, fallback) {
+  if (language === "en") return fallback;
+  return ERRORS[key]?.() ?? fallback;
+}
