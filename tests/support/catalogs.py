@@ -1,4 +1,4 @@
-"""The translations of the pages: collect what is said, keep the .po files in step, build what is read at run time.
+"""The translations of the pages: collect what is said, keep the .po files in step, build what is read.
 
     python -m tests.support.catalogs          # update and build
     python -m tests.support.catalogs --check  # say what is missing or out of date; exit code 1 if anything is
@@ -64,7 +64,7 @@ _SAID = re.compile(r'\b(tn?)\(\s*("(?:[^"\\]|\\.)*")(?:\s*,\s*("(?:[^"\\]|\\.)*"
 def _script_texts(
     file: IO[bytes], _keywords: object, _comment_tags: object, options: object
 ) -> Iterator[tuple[int, str, str | tuple[str, str], list[str]]]:
-    """Calls of ``t`` and ``tn``, inside nested template literals too (Babel's own reader does not look there)."""
+    """Calls of ``t`` and ``tn``, in nested template literals too (Babel's own reader does not look there)."""
     text = file.read().decode()
     for call in _SAID.finditer(text):
         said = [json.loads(part) for part in call.groups()[1:] if part]
@@ -80,7 +80,9 @@ DOMAINS = (
         _mo,
         "LC_MESSAGES/pages.mo",
     ),
-    Domain("scripts", (("static/js/**.js", _script_texts),), {"t": None, "tn": (1, 2)}, _json, "scripts.json"),
+    Domain(
+        "scripts", (("static/js/**.js", _script_texts),), {"t": None, "tn": (1, 2)}, _json, "scripts.json"
+    ),
 )
 
 

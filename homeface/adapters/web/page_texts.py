@@ -1,4 +1,4 @@
-"""Languages of the pages: gettext catalogs for templates, their scripts' texts, and which one a browser gets."""
+"""Languages of the pages: gettext catalogs for templates, texts for scripts, and which one a browser gets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def texts(language: str) -> Texts:
 
 
 def chosen_language(cookie: str, configured: str, accepted: str) -> str:
-    """The code to use: what the person chose, else what the configuration says, else what the browser prefers.
+    """The code to use: what the person chose, else as configured, else what the browser prefers.
 
     ``accepted``: the header Accept-Language, as it came.
     """

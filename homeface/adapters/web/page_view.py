@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from homeface.adapters.web.access import ME, OWNER, READ, Access, Role
+from homeface.adapters.web.access import OWNER, READ, Access, Role
 from homeface.adapters.web.page_files import page_files
 from homeface.adapters.web.page_texts import LANGUAGES, texts
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. ``path`` as in the table of routes; ``name`` is its template and (with ``script``) its script.
+    """One page. ``path`` as in the table of routes; ``name``: its template and (with ``script``) its script.
 
     ``menu``: the entry that is marked while it is shown.
     """
@@ -64,6 +64,7 @@ PAGES: tuple[Page, ...] = (
 )
 """Pages behind the log-in; the others have handlers of their own in ``pages``."""
 
+
 def N_(text: str) -> str:  # noqa: N802 - the name gettext's tools know
     """Mark a text for translation that is translated later."""
     return text
@@ -102,16 +103,34 @@ def render(page: Page, reader: Reader, values: Mapping[str, object] | None = Non
         role=reader.role,
         csrf=reader.csrf,
         messages=said.scripts,
-        menu=[
-            {"path": path, "icon": icon, "title": gettext(title), "current": name == page.menu, "badge": name == "visits"}
-            for name, path, icon, title, everybody in _MENU
-            if everybody or reader.role is Role.OWNER
-        ],
+        menu=_menu(page, reader, gettext),
         submenu=[
-            {"path": path, "title": gettext(title), "current": name == page.name} for name, path, title in _SUBMENU
+            {"path": path, "title": gettext(title), "current": name == page.name}
+            for name, path, title in _SUBMENU
         ],
         **(values or {}),
-    )  # fmt: skip
+    )
+
+
+def _menu(page: Page, reader: Reader, gettext: Callable[[str], str]) -> list[dict[str, object]]:
+    """What this reader may open; family members come to their own data from it."""
+    entries: list[dict[str, object]] = [
+        {
+            "path": path,
+            "icon": icon,
+            "title": gettext(title),
+            "current": name == page.menu,
+            "badge": name == "visits",
+        }
+        for name, path, icon, title, everybody in _MENU
+        if everybody or reader.role is Role.OWNER
+    ]
+    if reader.role is Role.MEMBER and reader.subject_id:
+        own = f"people/{reader.subject_id}"
+        entries.append(
+            {"path": own, "icon": "user", "title": gettext(N_("My data")), "current": False, "badge": False}
+        )
+    return entries
 
 
 @cache

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import quote
+from dataclasses import replace
 
 from aiohttp import web
 
 from homeface.adapters.web.access import ANYBODY, Role
 from homeface.adapters.web.context import Context
 from homeface.adapters.web.page_files import PageFile, page_files
-from homeface.adapters.web.page_texts import chosen_language
+from homeface.adapters.web.page_texts import chosen_language, texts
 from homeface.adapters.web.page_view import PAGES, Page, Reader, render
-from homeface.adapters.web.routing import Handler, Media, Route, page
+from homeface.adapters.web.routing import Handler, Route, page
 from homeface.errors import NotThereError
 
 _THEMES = ("light", "dark")
@@ -25,7 +25,7 @@ _ME = Page("/me/{secret}", "me", ANYBODY, "See or delete one's own data")
 _ERROR = Page("/error", "error", ANYBODY, "What went wrong", script=False)
 
 
-async def shown(context: Context, wanted: Page, status: int = 200, **values: object) -> web.Response:
+async def shown(context: Context, wanted: Page, *, status: int = 200, **values: str) -> web.Response:
     """The page for whoever asks."""
     html = await asyncio.to_thread(render, wanted, reader_of(context), values)
     return web.Response(text=html, content_type="text/html", status=status)
@@ -50,8 +50,8 @@ def reader_of(context: Context) -> Reader:
 
 def _handler(wanted: Page) -> Handler:
     async def show(context: Context) -> web.Response:
-        parts = {"subject": context.part("person_id")} if "{person_id}" in wanted.path else {}
-        return await shown(context, wanted, **parts)
+        subject = context.request.match_info.get("person_id", "")
+        return await shown(context, wanted, subject=subject)
 
     show.__name__ = f"page_{wanted.name}"
     return show
@@ -70,7 +70,7 @@ async def page_login(context: Context) -> web.Response:
         raise _elsewhere(_LOGIN, "setup")
     if context.who is not None and context.who.role in {Role.OWNER, Role.MEMBER}:
         raise _elsewhere(_LOGIN, "")
-    return await shown(context, _LOGIN)
+    return await shown(context, _LOGIN, home=context.services.house.info().name)
 
 
 async def page_invite(context: Context) -> web.Response:
@@ -83,15 +83,29 @@ async def page_me(context: Context) -> web.Response:
     return await shown(context, _ME, secret=context.part("secret"))
 
 
-async def page_file(context: Context) -> web.Response:
-    """A style sheet, script or picture; its address holds the version of all, so browsers may keep it."""
-    files = await asyncio.to_thread(page_files)
-    names = [name for name in ("folder", "inner", "innermost", "file") if name in context.request.match_info]
-    found = files.by_path.get("/".join(context.part(name) for name in names))
-    if found is None:
-        raise NotThereError("There is no such file.")
-    current = context.part("version") == files.version
-    return _sent(found, "gzip" in context.request.headers.get("Accept-Encoding", ""), current)
+async def explained(context: Context, route_path: str, status: int, sentence: str) -> web.StreamResponse:
+    """What a browser gets in place of a page it may not have."""
+    wanted = replace(_ERROR, path=route_path)
+    said = texts(reader_of(context).language).translations
+    headings = {403: said.gettext("This is not for you"), 404: said.gettext("There is nothing here")}
+    heading = headings.get(status, said.gettext("That did not work"))
+    return await shown(context, wanted, status=status, heading=heading, sentence=sentence)
+
+
+def _file_route(*folders: str) -> Route:
+    """Files so many folders down; their names are looked up in a table and never opened."""
+    parts = "/".join(f"{{{name}}}" for name in (*folders, "file"))
+
+    async def page_file(context: Context) -> web.Response:
+        files = await asyncio.to_thread(page_files)
+        found = files.by_path.get("/".join(context.part(name) for name in (*folders, "file")))
+        if found is None:
+            raise NotThereError("There is no such file.")
+        current = context.part("version") == files.version
+        return _sent(found, "gzip" in context.request.headers.get("Accept-Encoding", ""), current)
+
+    page_file.__name__ = f"page_file_{len(folders)}"
+    return page(f"/static/{{version}}/{parts}", page_file, ANYBODY, "A file of the pages")
 
 
 def _sent(file: PageFile, gzip: bool, current: bool) -> web.Response:
@@ -108,22 +122,15 @@ def _elsewhere(wanted: Page, path: str) -> web.HTTPSeeOther:
     return web.HTTPSeeOther(f"{wanted.root}{path}")
 
 
-def _file_route(parts: str) -> Route:
-    return Route(
-        "GET", f"/static/{{version}}/{parts}", page_file, ANYBODY, "A file of the pages",
-        answer=Media("*/*"), page=True,
-    )  # fmt: skip
-
-
 ROUTES = (
     *(page(entry.path, _handler(entry), entry.access, entry.summary) for entry in PAGES),
     page(_SETUP.path, page_setup, ANYBODY, _SETUP.summary),
     page(_LOGIN.path, page_login, ANYBODY, _LOGIN.summary),
     page(_INVITE.path, page_invite, ANYBODY, _INVITE.summary),
     page(_ME.path, page_me, ANYBODY, _ME.summary),
-    _file_route("{file}"),
-    _file_route("{folder}/{file}"),
-    _file_route("{folder}/{inner}/{file}"),
-    _file_route("{folder}/{inner}/{innermost}/{file}"),
+    _file_route(),
+    _file_route("folder"),
+    _file_route("folder", "inner"),
+    _file_route("folder", "inner", "innermost"),
 )
 """Pages and their files."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homeface.adapters.web import api_accounts, api_house, api_links, api_session
+from homeface.adapters.web import api_accounts, api_house, api_links, api_session, pages
 from homeface.adapters.web.openapi import api_document
 from homeface.adapters.web.routing import Route
 
@@ -12,4 +12,5 @@ ROUTES: tuple[Route, ...] = (
     *api_accounts.ROUTES,
     *api_links.ROUTES,
     api_document,
+    *pages.ROUTES,
 )

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from homeface.adapters.web import pages
 from homeface.adapters.web.access import Who
 from homeface.adapters.web.context import SERVICES, Context
 from homeface.adapters.web.models import ErrorAnswer, ErrorDetail
@@ -69,9 +70,25 @@ def endpoint(route: Route) -> HttpHandler:
                 return told(error)
             raise await _to_the_door(route, request, services) from error
         except HomefaceError as error:
-            return told(error)
+            answer = told(error)
+            if not route.page:
+                return answer
+            return await _explained(route, request, source, answer.status, error)
 
     return handle
+
+
+async def _explained(
+    route: Route, request: web.Request, source: Source, status: int, error: HomefaceError
+) -> web.StreamResponse:
+    """A page for people in place of the one they may not have."""
+    services = request.app[SERVICES]
+    try:
+        who, session = await _who(request, services)
+    except NotLoggedInError:
+        who, session = None, ""
+    context = Context(request, services, source, who, session=session)
+    return await pages.explained(context, route.path, status, str(error))
 
 
 @web.middleware

@@ -38,16 +38,17 @@ const FEEDBACK = {
   no_face: () => t("Put your face into the oval"),
   hold_still: () => t("Hold still"),
   centre: () => t("Move into the middle"),
-  center: () => t("Move into the middle"),
   turn_left: () => t("Turn your head to the left"),
   turn_right: () => t("Turn your head to the right"),
   look_up: () => t("Lift your chin a little"),
   look_down: () => t("Lower your chin a little"),
   look_straight: () => t("Look straight ahead"),
   same_person: () => t("This looks like somebody else: the same person throughout, please"),
+  head_upright: () => t("Keep the head upright"),
+  turn_less: () => t("Not quite so far"),
   good: () => t("Good, stay like this"),
   taken: () => t("Got it!"),
-  done: () => t("Done"),
+  done: () => t("Done. Thank you!"),
 };
 
 export function feedbackText(key, sentence) {
