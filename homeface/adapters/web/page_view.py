@@ -113,7 +113,9 @@ def render(page: Page, reader: Reader, values: Mapping[str, object] | None = Non
 
 
 def _menu(page: Page, reader: Reader, gettext: Callable[[str], str]) -> list[dict[str, object]]:
-    """What this reader may open; family members come to their own data from it."""
+    """What this reader may open; family members come to their own data from it. Guests have no menu."""
+    if reader.role not in {Role.OWNER, Role.MEMBER}:
+        return []
     entries: list[dict[str, object]] = [
         {
             "path": path,

@@ -7,7 +7,12 @@ export const root = new URL(document.documentElement.dataset.root || "./", locat
 /** Where style sheets, scripts and icons lie. */
 export const files = new URL(document.documentElement.dataset.files || "./", location.href).pathname;
 export const role = document.documentElement.dataset.role || "";
-const csrf = document.querySelector('meta[name="csrf-token"]')?.content || "";
+let csrf = document.querySelector('meta[name="csrf-token"]')?.content || "";
+
+/** After a log-in that does not load the page anew. */
+export function useSession(session) {
+  csrf = session.csrf || "";
+}
 
 /** What the API refused: `key` for programs, `message` for people, `field` where one is at fault. */
 export class ApiError extends Error {

@@ -2,7 +2,7 @@ import { api, get, listen, patch, post, remove, role, root } from "../api.js";
 import { act, address, avatar, confirm, dialog, draw, failed, html, icon, notice, nothing, repeat, toast } from "../dom.js";
 import { healthChip } from "../people_words.js";
 import { cameraAllowed, dropZone, PhotoDesk, pickerInstead } from "../photos.js";
-import { moment, number, percent, t, tn } from "../text.js";
+import { listed, moment, number, percent, t, tn } from "../text.js";
 import { findingText, reasonsText } from "../words.js";
 
 const id = document.getElementById("person").dataset.id;
@@ -10,6 +10,7 @@ const path = `people/${encodeURIComponent(id)}`;
 const isOwner = role === "owner";
 let person = null;
 let cameras = [];
+let agreed = [];
 
 const desk = new PhotoDesk(
   (form) => api("POST", `${path}/photos`, form),
@@ -122,8 +123,14 @@ async function removePerson() {
   if (!sure) return;
   await act(null, async () => {
     await remove(path);
-    location.assign(`${root}people`);
+    if (isOwner) location.assign(`${root}people`);
+    else gone();
   });
+}
+
+/** For who has just deleted themselves: this page has nothing more to show. */
+function gone() {
+  draw("person", notice("good", "circle-check", html`<p class="strong">${t("Everything about {name} is gone.", { name: person.name })}</p>`));
 }
 
 function pauseSwitch(event) {
@@ -154,7 +161,8 @@ function show() {
     <section class="card flat"><label class="row between"><span><span class="strong">${t("Pause")}</span><br />
       <span class="muted small">${t("While paused nobody is called {name}; photos stay.", { name: person.name })}</span></span>
       <input class="switch" type="checkbox" role="switch" .checked=${person.paused} @change=${pauseSwitch} /></label></section>
-    ${isOwner ? html`<p><a class="button small" href=${address(`api/v1/${path}/export`)} download>${icon("download")}${t("Everything about {name} as a file", { name: person.name })}</a></p>` : nothing}
+    <p><a class="button small" href=${address(`api/v1/${path}/export`)} download>${icon("download")}${t("Everything about {name} as a file", { name: person.name })}</a></p>
+    ${agreed.length ? html`<p class="muted small">${t("Agreed to being recognised: {times}", { times: listed(agreed.map((entry) => moment(entry.at))) })}</p>` : nothing}
   </div>`);
 }
 
@@ -169,7 +177,11 @@ async function load() {
 
 async function start() {
   await load();
-  if (!isOwner) return;
+  if (!isOwner) {
+    agreed = (await get("me").catch(() => ({ consents: [] }))).consents;
+    if (person) show();
+    return;
+  }
   try {
     cameras = (await get("now")).cameras.filter((camera) => camera.available && !camera.paused);
     if (person) show();
