@@ -73,6 +73,11 @@ def parse_rate(value: object) -> float:
     return wrong / visits
 
 
+def format_rate(rate: float) -> str:
+    """``1 in 1000 visits``; the closest such rate, when the file said it with another number than 1."""
+    return f"1 in {max(2, round(1 / rate))} visits"
+
+
 @dataclass(frozen=True)
 class Within:
     """Marks a float field as a duration with a unit, within limits (inclusive); the value is in seconds."""

@@ -61,7 +61,9 @@ class Web(Section):
         "only the set-up page is served.",
         "127.0.0.1",
     )
-    port: Whole = setting("TCP port to listen on.", 8477, ge=1, le=65535)
+    port: Whole = setting(
+        "TCP port to listen on; 0 lets the system choose one (it is logged).", 8477, ge=0, le=65535
+    )
     tls: Literal["off", "self-signed", "files"] = setting(
         "Encryption: off, self-signed (a certificate made here; phones then let the page use their camera "
         "after one warning), or files (yours: certificate and certificate_key).",

@@ -144,6 +144,17 @@ class House:
             self._ledger.people[subject_id] = Person(subject_id, since=now)
         self._ledger.refresh(now)
 
+    def set_policies(
+        self, rooms: Mapping[str, RoomPolicy], policy: PresencePolicy, now: float
+    ) -> list[PresenceEvent]:
+        """Other timings of the same rooms from now on: what is over by them is over now."""
+        now = self._clock(now)
+        events = self._advance(now)
+        self._ledger.policy = policy
+        for name, room in self._ledger.rooms.items():
+            room.policy, room.house = rooms[name], policy
+        return events + self._settle(now)
+
     # -- state
 
     def snapshot(self) -> HouseState:

@@ -95,6 +95,7 @@ class Daemon:
             store = await asyncio.to_thread(open_or_recover, self._config)
             try:
                 life = Life(self._config, engine, store)
+                life.config_path = self._path
                 await life.begin()
                 await self._run_life(life, engine)
             except ExceptionGroup as group:

@@ -14,6 +14,7 @@ from homeface.core.templates import limits_for
 from homeface.inference.calibration import calibration_for
 from homeface.service import wiring
 from homeface.service.recognition import asked_rate, recognition_of
+from homeface.service.settings import effective
 
 _REMEMBERED_SECONDS = 30 * 86400.0
 
@@ -38,6 +39,7 @@ def household_health(store: Store, config: Config, now: float) -> HouseholdHealt
 
     ``now``: seconds since the epoch; cameras are judged by the visits of the last thirty days.
     """
+    config = effective(config, store)
     model_id = wiring.wanted_models(config)[1].model_id
     stored = store.gallery(model_id)
     recognition = recognition_of(stored, config)

@@ -12,7 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from homeface.core.presence import EventKind, House, HouseState, PresenceEvent
+from homeface.core.presence import (
+    EventKind,
+    House,
+    HouseState,
+    PresenceEvent,
+    PresencePolicy,
+    RoomPolicy,
+)
 from homeface.core.types import Lesson, Sighting
 from homeface.errors import StoreError
 
@@ -117,6 +124,10 @@ class Hub:
         self.guest_mode = enabled
         await self._change(lambda _now: [])
         await self.save()
+
+    async def set_policies(self, rooms: Mapping[str, RoomPolicy], policy: PresencePolicy) -> None:
+        """Other timings from now on."""
+        await self._change(lambda now: self.house.set_policies(rooms, policy, now))
 
     async def set_subjects(self, subject_ids: Sequence[str]) -> None:
         """Who is enrolled."""

@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeface.adapters.camera import CameraStats
@@ -16,7 +17,7 @@ from homeface.adapters.store import Store
 from homeface.adapters.web.report import HealthReport
 from homeface.config import Config
 from homeface.core.motion import MotionGate
-from homeface.core.presence import House
+from homeface.core.presence import House, PresencePolicy, RoomPolicy
 from homeface.core.tracking import Tracker
 from homeface.errors import GalleryError, StoreDamagedError, StoreError
 from homeface.service import wiring
@@ -26,6 +27,7 @@ from homeface.service.inbox import Inbox
 from homeface.service.pipeline import CountingEngine, Pipeline, Recognition
 from homeface.service.publisher import Publisher
 from homeface.service.recognition import recognition_of
+from homeface.service.settings import effective
 from homeface.service.watch import CameraWatch
 
 if TYPE_CHECKING:
@@ -63,6 +65,9 @@ class Life:
 
     def __init__(self, config: Config, engine: CountingEngine, store: Store) -> None:
         self.config = config
+        self.file_config = config
+        self.config_path: Path | None = None
+        """Where ``file_config`` was read; what was changed while running stands above it, in ``config``."""
         self.engine = engine
         self.store = store
         self.link = MqttLink(wiring.mqtt_settings(config), config.home.node_id)
@@ -74,6 +79,7 @@ class Life:
         self._inbox: Inbox | None = None
         self._web: WebServer | None = None
         self._gallery_version = -1
+        self._loading = asyncio.Lock()
         self._diagnostics = Diagnostics()
 
     async def begin(self) -> None:
@@ -81,6 +87,8 @@ class Life:
 
         Raises ``StoreError``, ``ModelError``, and ``HomefaceError`` when the page cannot be served.
         """
+        self.config = await asyncio.to_thread(effective, self.config, self.store)
+        self.hub.house.set_policies(*self._policies(), time.time())
         await self.hub.restore()
         await self._load_gallery()
         assert self.recognition is not None  # noqa: S101 - set by _load_gallery
@@ -161,7 +169,21 @@ class Life:
                 _LOG.warning("The gallery cannot be read (%s); the one in memory stays in use.", error)
                 await asyncio.sleep(_PURGE_INTERVAL_SECONDS / 60)
 
+    async def apply(self, config: Config) -> None:
+        """Use other settings (``config.live``) from now on. Raises StoreError, GalleryError, ModelError."""
+        self.config = config
+        await self.hub.set_policies(*self._policies())
+        self._gallery_version = -1
+        await self._load_gallery()
+
+    def _policies(self) -> tuple[dict[str, RoomPolicy], PresencePolicy]:
+        return wiring.room_policies(self.config), wiring.presence_policy(self.config)
+
     async def _load_gallery(self) -> None:
+        async with self._loading:  # the last one to begin must be the last one to end
+            await self._load_changed_gallery()
+
+    async def _load_changed_gallery(self) -> None:
         version = await asyncio.to_thread(self.store.gallery_version)
         if version == self._gallery_version:
             return

@@ -17,6 +17,7 @@ from homeface.inference.engine import Engine
 from homeface.service import wiring
 from homeface.service.pipeline import Recognition
 from homeface.service.recognition import recognition_of
+from homeface.service.settings import effective
 
 _LOG = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ async def open_session(config: Config, environ: Mapping[str, str]) -> AsyncItera
         await engine.start()
         try:
             gallery = await asyncio.to_thread(store.gallery, engine.model_id)
+            config = await asyncio.to_thread(effective, config, store)
             recognition = await asyncio.to_thread(recognition_of, gallery, config)
             yield Session(engine, store, recognition)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from homeface import __version__
@@ -16,6 +17,8 @@ from homeface.adapters.web.server import WebServer
 from homeface.adapters.web.settings import is_loopback
 from homeface.adapters.web.uploads import Uploads
 from homeface.service import wiring
+from homeface.service.backups import Backups
+from homeface.service.settings import LiveSettings
 
 if TYPE_CHECKING:
     from homeface.service.life import Life
@@ -60,6 +63,8 @@ async def open_web(life: Life) -> WebServer:
         links=Links(life.store),
         uploads=Uploads(),
         house=WebHouse(life, instance_id),
+        settings_desk=LiveSettings(life, os.environ),
+        backups=Backups(life),
     )
     server = WebServer(services)
     await server.start()

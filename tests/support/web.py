@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from argon2 import PasswordHasher
@@ -76,8 +76,11 @@ class WebHome:
         return house
 
     def url(self, path: str) -> str:
-        scheme = "http" if self.services.settings.tls is None else "https"
-        return f"{scheme}://127.0.0.1:{self.server.port}{path}"
+        return url_of(self.server, path)
+
+    @property
+    def cookie(self) -> str:
+        return self.services.settings.cookie
 
     async def owner(self) -> Browser:
         """The owner's browser; the first call makes the owner."""
@@ -99,6 +102,23 @@ class WebHome:
         name = f"member {len(await self.accounts.everybody())}"
         account = await self.accounts.add_account("member", name, PASSWORD, subject_id)
         return Browser(self, session=await self.accounts.open_session(account_id=account.account_id))
+
+
+def url_of(server: WebServer, path: str) -> str:
+    """Where a page is."""
+    scheme = "http" if server.settings.tls is None else "https"
+    return f"{scheme}://127.0.0.1:{server.port}{path}"
+
+
+class Site(Protocol):
+    """A page to look at."""
+
+    @property
+    def cookie(self) -> str:
+        """Name of its session's cookie."""
+
+    def url(self, path: str) -> str:
+        """Where it is."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +143,7 @@ class Reply:
 class Browser:
     """Keeps the cookie, sends the CSRF token as the page's own script does (or a program's token)."""
 
-    def __init__(self, home: WebHome, *, session: str = "", token: str = "") -> None:
+    def __init__(self, home: Site, *, session: str = "", token: str = "") -> None:
         self.home = home
         self.session = session
         self.token = token
@@ -144,7 +164,7 @@ class Browser:
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         if self.session:
-            sent["Cookie"] = f"{self.home.services.settings.cookie}={self.session}"
+            sent["Cookie"] = f"{self.home.cookie}={self.session}"
             sent["X-CSRF-Token"] = self.csrf if csrf is None else csrf
         more = {"json": body} if body is not None else {"data": data} if data is not None else {}
         async with (
@@ -178,7 +198,7 @@ class Browser:
         return csrf_of(self.session)
 
     def _keep(self, answer: aiohttp.ClientResponse) -> None:
-        cookie = answer.cookies.get(self.home.services.settings.cookie)
+        cookie = answer.cookies.get(self.home.cookie)
         if cookie is not None:
             self.session = cookie.value
             self.set_cookie = answer.headers["Set-Cookie"]
@@ -200,6 +220,8 @@ async def web_home(
         links=Links(store, clock),
         uploads=ports.pop("uploads", None) or Uploads(),
         house=ports.pop("house", None) or PaintedHouse(),
+        settings_desk=ports.pop("settings_desk", None),
+        backups=ports.pop("backups", None),
         **ports,
     )
     server = WebServer(services, routes)

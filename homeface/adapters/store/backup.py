@@ -22,6 +22,7 @@ from typing import BinaryIO
 from homeface import __version__
 from homeface.adapters.sealed_file import open_file, seal_file
 from homeface.adapters.store import copies, schema
+from homeface.adapters.store.access import access_of, keep_access
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.failures import disk_full, told
 from homeface.adapters.store.keys import Keys, opens_with, seal_anew
@@ -185,6 +186,7 @@ def _make_ready(
         state = ours.execute("SELECT id, state FROM presence_state").fetchall()
         acts = ours.execute("SELECT at, who, what, subject FROM audit ORDER BY id").fetchall()
         version = ours.execute("SELECT value FROM meta WHERE key = 'gallery_version'").fetchone()
+        access = access_of(ours)
         vault = keys.vault
     if not opens_with(connection, key):
         raise BackupError("The backup is damaged: its key does not open its database.")
@@ -196,6 +198,7 @@ def _make_ready(
     left_out = [subject_id for subject_id in ids if trace_of(subject_id) in gone]
     connection.executemany("DELETE FROM subject WHERE id = ?", [(subject_id,) for subject_id in left_out])
     connection.executemany("INSERT OR IGNORE INTO removed_subject VALUES (?, ?)", removed)
+    keep_access(connection, access)
     connection.execute("DELETE FROM presence_state")
     connection.executemany("INSERT INTO presence_state VALUES (?, ?)", state)
     connection.execute("DELETE FROM audit WHERE at >= ?", (acts[0][0] if acts else float("inf"),))

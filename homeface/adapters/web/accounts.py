@@ -16,9 +16,10 @@ from typing import Protocol, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from homeface.adapters.store import AccountRecord, LinkRecord, SessionRecord, TokenRecord
+from homeface.adapters.store import AccountRecord, Act, LinkRecord, SessionRecord, TokenRecord
 from homeface.adapters.web import brakes
 from homeface.adapters.web.access import Role, Scope, Who
+from homeface.core.gallery import Subject
 from homeface.errors import BusyError, InvalidRequestError, NotAllowedError, NotLoggedInError
 
 _LOG = logging.getLogger(__name__)
@@ -58,6 +59,10 @@ class AccountStore(Protocol):
     def consents(
         self, *, link_id: str | None = None, subject_id: str | None = None
     ) -> list[tuple[str, float]]: ...
+    def acts(
+        self, *, since: float = 0.0, subject: str | None = None, before: float | None = None, limit: int = 100
+    ) -> list[Act]: ...
+    def subjects(self) -> list[Subject]: ...
     def note_act(self, who: str, what: str, subject: str = "", at: float | None = None) -> None: ...
 
 
@@ -86,6 +91,10 @@ class Accounts:
         if not self._has_owner:
             self._has_owner = await asyncio.to_thread(self._store.owner) is not None
         return not self._has_owner
+
+    def look_again(self) -> None:
+        """The store was replaced: there may be no owner any more."""
+        self._has_owner = False
 
     async def set_up(
         self, password: str, name: str, code: str | None, source: str, *, local: bool
@@ -224,6 +233,15 @@ class Accounts:
         """Write an act to the log."""
         name = f"web:{who.name}" if who is not None else "web"
         await asyncio.to_thread(self._store.note_act, name, what, subject)
+
+    async def acts(self, before: float | None, limit: int) -> tuple[list[Act], dict[str, str]]:
+        """Acts, newest first, and the names of those who are still enrolled by their id."""
+
+        def read() -> tuple[list[Act], dict[str, str]]:
+            names = {subject.subject_id: subject.name for subject in self._store.subjects()}
+            return self._store.acts(before=before, limit=limit), names
+
+        return await asyncio.to_thread(read)
 
     # brakes
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from homeface.adapters.web import api_accounts, api_house, api_links, api_session, pages
+from homeface.adapters.web import (
+    api_accounts,
+    api_house,
+    api_links,
+    api_session,
+    api_settings,
+    pages,
+)
 from homeface.adapters.web.openapi import api_document
 from homeface.adapters.web.routing import Route
 
@@ -11,6 +18,7 @@ ROUTES: tuple[Route, ...] = (
     *api_house.ROUTES,
     *api_accounts.ROUTES,
     *api_links.ROUTES,
+    *api_settings.ROUTES,
     api_document,
     *pages.ROUTES,
 )

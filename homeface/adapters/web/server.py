@@ -12,6 +12,7 @@ from homeface.adapters.web.app import build_app
 from homeface.adapters.web.ports import Services
 from homeface.adapters.web.routes import ROUTES
 from homeface.adapters.web.routing import Route
+from homeface.adapters.web.settings import WebSettings
 from homeface.errors import HomefaceError
 
 MAX_CONNECTIONS = 256
@@ -33,6 +34,11 @@ class WebServer:
         if self._server is not None and self._server.sockets:
             return int(self._server.sockets[0].getsockname()[1])
         return self._services.settings.port
+
+    @property
+    def settings(self) -> WebSettings:
+        """How it is served."""
+        return self._services.settings
 
     async def start(self) -> None:
         """Bind and serve. Raises HomefaceError when port or certificate cannot be used."""

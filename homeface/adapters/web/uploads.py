@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from aiohttp import BodyPartReader, ClientPayloadError, MultipartReader, web
 
 from homeface.adapters.photos import PHOTO_MAX_BYTES, load_photo
 from homeface.core.types import ImageBGR
-from homeface.errors import BusyError, InvalidRequestError
+from homeface.errors import BusyError, InvalidRequestError, StoreError
 
 _CHUNK_BYTES = 64 * 1024
 _LABEL_CHARACTERS = 120
@@ -80,19 +83,11 @@ class Uploads:
         InvalidRequestError and BusyError.
         """
         limits = self.limits
-        if not request.content_type.startswith("multipart/"):
-            raise InvalidRequestError("Send the files as a form (multipart/form-data).", key="not_a_form")
         _refuse_announced(request, limits.total_bytes)
         async with self._slot():
             clock, total, count = _Clock(limits), 0, 0
-            try:
-                reader = await request.multipart()
-            except (ValueError, AssertionError) as error:
-                raise _broken_form() from error
-            while True:
-                part = await _next(clock, reader)
-                if part is None:
-                    return
+            reader = await _form(request)
+            while (part := await _next(clock, reader)) is not None:
                 count += 1
                 if count > limits.files:
                     raise InvalidRequestError(
@@ -102,6 +97,30 @@ class Uploads:
                 upload = await self._receive(clock, part, limits.total_bytes - total)
                 total += len(upload.data)
                 yield upload
+
+    async def save(self, request: web.Request, target: Path, max_bytes: int) -> dict[str, str]:
+        """A form with one file, written to ``target`` (new, mode 0600), and its text fields.
+
+        Raises InvalidRequestError and BusyError; whoever asks removes the file.
+        """
+        _refuse_announced(request, max_bytes)
+        fields: dict[str, str] = {}
+        saved = False
+        async with self._slot():
+            clock = _Clock(self.limits, endless=True)
+            reader = await _form(request)
+            while (part := await _next(clock, reader)) is not None:
+                if part.filename is None:
+                    upload = await self._receive(clock, part, self.limits.text_bytes)
+                    fields[upload.field] = upload.data.decode("utf-8", "replace")
+                elif saved:
+                    raise InvalidRequestError("Send one file.", key="too_many")
+                else:
+                    await _write(clock, part, target, max_bytes)
+                    saved = True
+        if not saved:
+            raise InvalidRequestError("Send a file.", field="file")
+        return fields
 
     async def _receive(self, clock: _Clock, part: BodyPartReader, left: int) -> Upload:
         is_file = part.filename is not None
@@ -130,9 +149,9 @@ class Uploads:
 class _Clock:
     """Waits for a sender, not for ever."""
 
-    def __init__(self, limits: UploadLimits) -> None:
+    def __init__(self, limits: UploadLimits, *, endless: bool = False) -> None:
         self._idle = limits.idle_seconds
-        self._left = limits.receive_seconds
+        self._left = math.inf if endless else limits.receive_seconds
 
     async def wait(self, coming: Awaitable[_T]) -> _T:
         """What comes. Raises InvalidRequestError when it takes too long, or the form is broken."""
@@ -147,6 +166,30 @@ class _Clock:
             raise _broken_form() from error
         finally:
             self._left -= loop.time() - began
+
+
+async def _form(request: web.Request) -> MultipartReader:
+    if not request.content_type.startswith("multipart/"):
+        raise InvalidRequestError("Send the files as a form (multipart/form-data).", key="not_a_form")
+    try:
+        return await request.multipart()
+    except (ValueError, AssertionError) as error:
+        raise _broken_form() from error
+
+
+async def _write(clock: _Clock, part: BodyPartReader, target: Path, max_bytes: int) -> None:
+    handle = await asyncio.to_thread(os.open, target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    size = 0
+    try:
+        while chunk := await clock.wait(_chunk(part)):
+            size += len(chunk)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            await asyncio.to_thread(os.write, handle, chunk)
+    except OSError as error:
+        raise StoreError(f"The file cannot be kept: {error.strerror or error}.") from error
+    finally:
+        await asyncio.to_thread(os.close, handle)
 
 
 async def _next(clock: _Clock, reader: MultipartReader) -> BodyPartReader | None:

@@ -20,6 +20,7 @@ from homeface.adapters.web.ports import Services
 from homeface.adapters.web.routing import JSON_MAX_BYTES, Answer, Raw, Route
 from homeface.adapters.web.source import Source, is_known_host, source_of
 from homeface.errors import (
+    BackupError,
     BusyError,
     EnrolmentError,
     GalleryError,
@@ -46,6 +47,7 @@ _STATUS: tuple[tuple[type[HomefaceError], int, str], ...] = (
     (EnrolmentError, 422, ""),
     (ImageError, 422, "picture"),
     (GalleryError, 409, "gallery"),
+    (BackupError, 422, "backup"),
     (StoreError, 503, "storage"),
     (HomefaceError, 500, "failed"),
 )
