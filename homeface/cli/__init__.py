@@ -22,6 +22,7 @@ _COMMANDS = {
     "identify": ("homeface.cli.people", "Who is in these pictures, and why not?"),
     "replay": ("homeface.cli.replay", "Send recordings through the very same pipeline."),
     "watch": ("homeface.cli.watch", "Watch a running homeface's messages and their latency."),
+    "web": ("homeface.cli.web", "The page's password and tokens."),
     "models": ("homeface.cli.models", "List, fetch and verify model weights."),
     "config": ("homeface.cli.config", "Check a configuration; print its JSON schema."),
     "backup": ("homeface.cli.safety", "Write everything that is stored into one file under a password."),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from homeface.errors import ConfigError, ConfigProblem
+from homeface.errors import ConfigError, ConfigProblem, HomefaceError
 
 if TYPE_CHECKING:
     from homeface.config import Config
@@ -38,6 +38,29 @@ def config_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """``--json``: output for scripts."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+def password_option(command: _Command) -> _Command:
+    """``--password-file``: where a password comes from when nobody can be asked."""
+    return click.option(
+        "--password-file",
+        type=click.Path(path_type=Path),
+        help="Read the password from the first line of this file (- is standard input) instead of asking.",
+    )(command)
+
+
+def ask_password(what: str, file: Path | None, *, twice: bool) -> str:
+    """From the file's first line, or from the person at the terminal. Raises HomefaceError."""
+    if file is None:
+        if not sys.stdin.isatty():
+            raise HomefaceError("There is nobody to ask for the password: use --password-file FILE.")
+        text: str = click.prompt(what, hide_input=True, confirmation_prompt=twice)
+        return text
+    try:
+        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomefaceError(f"The password file {file} cannot be read: {error}.") from error
+    return text.partition("\n")[0].rstrip("\r")
 
 
 def config_path_or_default(path: Path | None) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -10,25 +9,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeface.cli.options import config_option, json_option, print_json, print_table, read_config, who_acts
-from homeface.errors import HomefaceError, StoreDamagedError, StoreKeyError
+from homeface.cli.options import (
+    ask_password,
+    config_option,
+    json_option,
+    password_option,
+    print_json,
+    print_table,
+    read_config,
+    who_acts,
+)
+from homeface.errors import StoreDamagedError, StoreKeyError
 
 if TYPE_CHECKING:
     from homeface.adapters.store import BackupInfo, Store
     from homeface.config import Config
-
-_PASSWORD_FILE = click.option(
-    "--password-file",
-    type=click.Path(path_type=Path),
-    help="Read the password from the first line of this file (- is standard input) instead of asking.",
-)
 
 
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @json_option
-@_PASSWORD_FILE
+@password_option
 def backup_command(file: Path, config_path: Path | None, as_json: bool, password_file: Path | None) -> None:
     """Write people, photos, templates, visits and acts into FILE, encrypted with a password.
 
@@ -51,7 +53,7 @@ def backup_command(file: Path, config_path: Path | None, as_json: bool, password
 @click.argument("file", type=click.Path(path_type=Path))
 @config_option
 @json_option
-@_PASSWORD_FILE
+@password_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--list", "only_list", is_flag=True, help="Only say what is in the backup; change nothing.")
 def restore_command(
@@ -136,16 +138,7 @@ def _store_for_restore(config: Config) -> Store:
 
 
 def _password(file: Path | None, *, twice: bool) -> str:
-    if file is None:
-        if not sys.stdin.isatty():
-            raise HomefaceError("There is nobody to ask for the password: use --password-file FILE.")
-        text: str = click.prompt("Password of the backup", hide_input=True, confirmation_prompt=twice)
-        return text
-    try:
-        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HomefaceError(f"The password file {file} cannot be read: {error}.") from error
-    return text.partition("\n")[0].rstrip("\r")
+    return ask_password("Password of the backup", file, twice=twice)
 
 
 def _described(info: BackupInfo) -> dict[str, object]:

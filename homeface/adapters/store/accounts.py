@@ -172,10 +172,10 @@ class AccountTables:
                 "SELECT source, at FROM login_failure WHERE at >= ? ORDER BY at", (since,)
             ).fetchall()
 
-    def forget_failures(self, source: str) -> None:
-        """The right password came from there."""
+    def forget_failures(self, source: str | None = None) -> None:
+        """The right password came from there; None: forget all of them."""
         with self._database.write() as connection:
-            connection.execute("DELETE FROM login_failure WHERE source = ?", (source,))
+            connection.execute("DELETE FROM login_failure WHERE ?1 IS NULL OR source = ?1", (source,))
 
 
 def _refuse_taken(connection: sqlite3.Connection, account: AccountRecord) -> None:

@@ -55,7 +55,7 @@ class AccountStore(Protocol):
     def remove_token(self, token_id: str) -> bool: ...
     def note_failure(self, source: str, now: float, keep_seconds: float) -> None: ...
     def failures(self, since: float) -> list[tuple[str, float]]: ...
-    def forget_failures(self, source: str) -> None: ...
+    def forget_failures(self, source: str | None = None) -> None: ...
     def consents(
         self, *, link_id: str | None = None, subject_id: str | None = None
     ) -> list[tuple[str, float]]: ...
@@ -120,6 +120,20 @@ class Accounts:
         account = AccountRecord(uuid.uuid4().hex[:12], role, name, subject_id, hashed, self._clock())
         await asyncio.to_thread(self._store.add_account, account)
         return account
+
+    async def reset_owner(self, password: str) -> None:
+        """Make the owner, or give the owner another password: every session of theirs ends, no brake holds.
+
+        For whoever can write to the database anyway. Raises InvalidRequestError for a weak password.
+        """
+        owner = await asyncio.to_thread(self._store.owner)
+        if owner is None:
+            await self.add_account("owner", "owner", password, None)
+        else:
+            _refuse_weak(password)
+            hashed = await self._hash(password)
+            await asyncio.to_thread(self._store.set_password, owner.account_id, hashed)
+        await asyncio.to_thread(self._store.forget_failures)
 
     async def change_password(self, who: Who, old: str, new: str, session: str, source: str) -> None:
         """Raises NotAllowedError when ``old`` is wrong; the account's other sessions end."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
-from homeface.adapters.web.access import MONITOR, READ
+from homeface.adapters.web.access import ANYBODY, MONITOR, READ
 from homeface.adapters.web.context import Context
 from homeface.adapters.web.models import HealthAnswer, Info
-from homeface.adapters.web.routing import Route, api
+from homeface.adapters.web.routing import Media, Route, api
+from homeface.errors import NotThereError
 
 INSECURE = "Without https browsers give a page no camera. Switch on web.tls, or send photos instead."
 
@@ -22,6 +25,16 @@ async def get_readyz(context: Context) -> web.Response:
     """Does it do its whole job?"""
     report = context.services.house.report()
     return _health(report.ready and report.healthy, "ready", dict(report.details))
+
+
+async def get_authority(context: Context) -> web.Response:
+    """For people who want their phones to trust the page without a warning. It is no secret."""
+    tls = context.services.settings.tls
+    if tls is None or tls.own_ca is None:
+        raise NotThereError("The page has no certificate authority of its own (web.tls: self-signed).")
+    content = await asyncio.to_thread((tls.own_ca / "ca.pem").read_bytes)
+    name = {"Content-Disposition": 'attachment; filename="homeface-ca.crt"'}
+    return web.Response(body=content, content_type="application/x-x509-ca-cert", headers=name)
 
 
 async def get_info(context: Context) -> Info:
@@ -42,5 +55,7 @@ def _health(good: bool, word: str, details: dict[str, str]) -> web.Response:
 ROUTES = (
     Route("GET", "/healthz", get_healthz, MONITOR, "Does it make progress", answer=HealthAnswer),
     Route("GET", "/readyz", get_readyz, MONITOR, "Does it do its whole job", answer=HealthAnswer),
+    api("GET", "/ca.crt", get_authority, ANYBODY, "The authority behind the page's own certificate",
+        answer=Media("application/x-x509-ca-cert")),
     api("GET", "/info", get_info, READ, "What runs here", answer=Info),
-)
+)  # fmt: skip

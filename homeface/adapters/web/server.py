@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import logging
 import ssl
 from collections.abc import Callable, Sequence
 
@@ -15,6 +17,8 @@ from homeface.adapters.web.routing import Route
 from homeface.adapters.web.settings import WebSettings
 from homeface.errors import HomefaceError
 
+_LOG = logging.getLogger(__name__)
+_RENEW_INTERVAL_SECONDS = 6 * 3600.0
 MAX_CONNECTIONS = 256
 """Cameras and the broker need file descriptors too."""
 
@@ -27,6 +31,7 @@ class WebServer:
         self._routes = routes
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._context: ssl.SSLContext | None = None
 
     @property
     def port(self) -> int:
@@ -63,7 +68,13 @@ class WebServer:
 
     async def run(self) -> None:
         """Whatever is to be done while it serves; runs for ever."""
-        await asyncio.Event().wait()
+        while True:
+            await asyncio.sleep(_RENEW_INTERVAL_SECONDS)
+            if self._context is not None:
+                try:
+                    await asyncio.to_thread(self._renew)
+                except HomefaceError as error:
+                    _LOG.warning("%s", error)
 
     async def aclose(self) -> None:
         """Stop serving; a second call does nothing."""
@@ -76,7 +87,25 @@ class WebServer:
             self._services.uploads.close()
 
     async def _tls(self) -> ssl.SSLContext | None:
-        return None
+        if self.settings.tls is None:
+            return None
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        await asyncio.to_thread(self._renew)
+        return self._context
+
+    def _renew(self) -> None:
+        """Certificates end, and files of others are renewed: use what is there now. Blocks."""
+        from homeface.adapters.web import certificates
+
+        tls, context = self.settings.tls, self._context
+        assert tls is not None  # noqa: S101 - the caller has looked
+        assert context is not None  # noqa: S101 - set by ``_tls``
+        if tls.own_ca is not None:
+            now = dt.datetime.now(dt.UTC)
+            names = self.settings.host_names
+            if certificates.renew(tls.own_ca, tls.certificate, tls.key, names, now):
+                _LOG.info("A certificate for the page was made in %s.", tls.own_ca)
+        certificates.load_into(context, tls.certificate, tls.key)
 
 
 class _Full(asyncio.Protocol):
