@@ -31,6 +31,8 @@ def health_command(config_path: Path | None, as_json: bool) -> None:
     """
     found = _examine(config_path)
     if as_json:
+        from homeface.service.health import as_data
+
         print_json(as_data(found))
         return
     health = found.health
@@ -82,67 +84,6 @@ def _row(person: PersonHealth, health: Health) -> tuple[object, ...]:
         in_one(person.false_names),
         miss_words(person),
     )
-
-
-def as_data(found: HouseholdHealth) -> dict[str, object]:
-    """The figures and findings for ``--json``."""
-    health = found.health
-    return {
-        "model": found.model_id,
-        "asked_false_names": health.asked,
-        "expected_false_names": health.false_names,
-        "promise_kept": not found.broken,
-        "people": [_person(person, health) for person in health.people],
-        "findings": [
-            {
-                "topic": str(finding.topic),
-                "promise_kept": finding.promise,
-                "text": finding.text,
-                "help": finding.help,
-                "people": [health.name(subject_id) for subject_id in finding.subjects],
-                "photos": list(finding.templates),
-            }
-            for finding in found.findings
-        ],
-    }
-
-
-def _person(person: PersonHealth, health: Health) -> dict[str, object]:
-    near = person.nearest
-    return {
-        "id": person.subject_id,
-        "name": person.name,
-        "photos_day": person.day,
-        "photos_infrared": person.infrared,
-        "photos_resting": person.resting,
-        "photos_of_other_model": person.other_model,
-        "learned": person.adapted,
-        "spread": round(person.spread, 4),
-        "fit": None if person.fit is None else round(person.fit, 4),
-        "score_needed": round(person.threshold, 4),
-        "expected_false_names": person.false_names,
-        "expected_misses": person.misses,
-        "photos_disagree": person.mixed,
-        "outliers": [
-            {
-                "photo": outlier.template_id,
-                "fit": round(outlier.fit, 4),
-                "needed": round(outlier.needed, 4),
-                "like": None if outlier.like is None else health.name(outlier.like),
-                "used": not outlier.aside,
-            }
-            for outlier in person.outliers
-        ],
-        "nearest": None
-        if near is None
-        else {
-            "name": health.name(near.subject_id),
-            "score": round(near.score, 4),
-            "expected_mistaken": near.mistaken,
-            "expected_undecided": near.undecided,
-            "promise_kept": near.kept,
-        },
-    }
 
 
 @click.command("report")

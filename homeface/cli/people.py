@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from homeface.adapters.store import Store
     from homeface.config import Config
     from homeface.core.gallery import Subject
-    from homeface.service.enrolment import EnrolmentReport, FaceAnswer, PhotoVerdict, ReembedReport
+    from homeface.service.answers import FaceAnswer
+    from homeface.service.enrolment import EnrolmentReport, PhotoVerdict, ReembedReport
 
 
 @click.command("enrol")
@@ -135,7 +136,7 @@ def _print_faces(image: str, rows: list[dict[str, object]]) -> None:
 async def _identify(config: Config, images: Sequence[Path]) -> list[dict[str, object]]:
     from homeface.adapters.photos import load_photo
     from homeface.errors import ImageError
-    from homeface.service.enrolment import identify_photo
+    from homeface.service.answers import identify_photo
     from homeface.service.session import open_session
 
     rows: list[dict[str, object]] = []

@@ -30,22 +30,24 @@ of which one held two people. At 1e-3 there were 144, six of them mixed.
 _OVERLAP_SECONDS = 1.0
 
 
-def keeps(kept: Sequence[KeptFace], embedding: Embedding, quality: Quality) -> bool:
+def keeps(
+    kept: Sequence[KeptFace], embedding: Embedding, quality: Quality, most: int = FACES_PER_VISIT
+) -> bool:
     """Whether ``with_face`` would take such a face in: to be asked before its picture is cut out."""
     like = _alike(kept, embedding)
     if like is not None:
         return quality.score > kept[like].quality.score
-    return len(kept) < FACES_PER_VISIT or quality.score > min(face.quality.score for face in kept)
+    return len(kept) < most or quality.score > min(face.quality.score for face in kept)
 
 
-def with_face(kept: Sequence[KeptFace], face: KeptFace) -> tuple[KeptFace, ...]:
-    """The best few faces that differ, at most ``FACES_PER_VISIT``, the best first."""
-    if not keeps(kept, face.embedding, face.quality):
+def with_face(kept: Sequence[KeptFace], face: KeptFace, most: int = FACES_PER_VISIT) -> tuple[KeptFace, ...]:
+    """The best few faces that differ, at most ``most``, the best first."""
+    if not keeps(kept, face.embedding, face.quality, most):
         return tuple(kept)
     like = _alike(kept, face.embedding)
     others = [other for index, other in enumerate(kept) if index != like]
     ordered = sorted([*others, face], key=lambda one: (-one.quality.score, one.seen_at))
-    return tuple(ordered[:FACES_PER_VISIT])
+    return tuple(ordered[:most])
 
 
 def _alike(kept: Sequence[KeptFace], embedding: Embedding) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from homeface.adapters.photos import encode_jpeg
 from homeface.adapters.store import FaceCrop
-from homeface.core.types import Box, Detection, ImageBGR, Landmarks
+from homeface.core.types import Box, Detection, ImageBGR, KeptFace, Landmarks
 
 CROP_CONTEXT = 2.0
 """Side of a kept crop, in longer sides of the face box: enough for any detector and alignment."""
@@ -18,6 +18,11 @@ def cut_crop(image: ImageBGR, detection: Detection) -> FaceCrop:
     """The face with its surroundings as a JPEG picture. Takes milliseconds."""
     part, box, landmarks = cut_out(image, detection)
     return FaceCrop(encode_jpeg(part), box, landmarks)
+
+
+def crop_of(face: KeptFace) -> FaceCrop:
+    """A kept face as a JPEG picture. Takes milliseconds."""
+    return FaceCrop(encode_jpeg(face.picture), face.box, face.landmarks)
 
 
 def cut_out(

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,14 +24,23 @@ from homeface.core.enrolment import (
     Verdict,
     choose_face,
     examine,
+    in_words,
     refused,
 )
 from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.geometry import iou
-from homeface.core.identification import Policy, identify_one
+from homeface.core.quality import judge
 from homeface.core.templates import Limits, chosen_gallery, outliers
-from homeface.core.types import Box, Decision, Face, ImageBGR
-from homeface.errors import EnrolmentError, GalleryError, ImageError, ModelMismatchError
+from homeface.core.types import Box, Embedding, Face, ImageBGR
+from homeface.errors import (
+    BusyError,
+    EnrolmentError,
+    FacesDroppedError,
+    GalleryError,
+    ImageError,
+    LowQualityError,
+    ModelMismatchError,
+)
 from homeface.service.crops import cut_crop
 from homeface.service.pipeline import FaceEngine
 
@@ -43,6 +54,7 @@ NO_CROP = "no_crop"
 NOT_FOUND_AGAIN = "not_found_again"
 GONE = "gone"
 SAME_FACE_IOU = 0.3
+_EMBED_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +107,6 @@ class ReembedReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FaceAnswer:
-    """One face of a picture, and who it is."""
-
-    face: Face
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A photo that was looked at, before it is compared with anybody: what may be stored, or why not."""
 
@@ -121,17 +125,19 @@ class Enrolment:
         *,
         keep_crops: bool = True,
         max_side_px: int = PHOTO_MAX_SIDE_PX,
+        decoder: Executor | None = None,
     ) -> None:
         """``keep_crops`` False stores no picture; ``reembed`` can then not make templates anew.
 
         ``max_side_px``: larger photos are made smaller; looking for faces takes time by the pixel, which
-        cameras beside this lack.
+        cameras beside this lack. ``decoder``: where photos are decoded (None: any worker thread).
         """
         self._keep_crops = keep_crops
         self._engine = engine
         self._store = store
         self._policy = policy or EnrolmentPolicy()
         self._max_side_px = max_side_px
+        self._decoder = decoder
         self._one_photo = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
 
@@ -169,6 +175,13 @@ class Enrolment:
         """
         async with self._one_photo:
             return Prepared(label, await self._prepare(label, source))
+
+    def prepare_face(self, label: str, face: NewTemplate) -> Prepared:
+        """A face that a camera of the house saw already, under the same limits as a photo's."""
+        quality = judge(face.quality, self._policy.limits)
+        if not quality.usable:
+            return Prepared(label, refused(LowQualityError(in_words(quality.reasons))))
+        return Prepared(label, replace(face, quality=quality, crop=face.crop if self._keep_crops else None))
 
     async def conclude(
         self, who: Subject | str, prepared: Sequence[Prepared], *, allow_lookalikes: bool = False
@@ -210,16 +223,29 @@ class Enrolment:
     async def _prepare(self, label: str, source: Path | bytes) -> NewTemplate | Verdict:
         """The photo's face, good enough, before it is compared with anybody; or why not."""
         try:
-            image = await asyncio.to_thread(load_photo, source, label, max_side_px=self._max_side_px)
+            image = await asyncio.get_running_loop().run_in_executor(
+                self._decoder, partial(load_photo, source, label, max_side_px=self._max_side_px)
+            )
         except ImageError as error:
             return Verdict(UNREADABLE, str(error))
         try:
             face, quality = choose_face(await _look(self._engine, image), self._policy)
         except EnrolmentError as error:
             return refused(error)
-        (embedding,) = await self._engine.embed([face.crop])
+        embedding = await self._embed(face)
         crop = await asyncio.to_thread(cut_crop, image, face.detection) if self._keep_crops else None
         return NewTemplate(embedding.vector, embedding.model_id, quality, crop)
+
+    async def _embed(self, face: Face) -> Embedding:
+        """Cameras' newer faces go first, but not for ever. Raises BusyError."""
+        for attempt in range(_EMBED_ATTEMPTS):
+            try:
+                (embedding,) = await self._engine.embed([face.crop])
+            except FacesDroppedError:
+                await asyncio.sleep(0.05 * attempt)
+            else:
+                return embedding
+        raise BusyError("The cameras leave no time for photos; try again later.", retry_seconds=30)
 
     async def _conclude(
         self,
@@ -330,18 +356,6 @@ def _told(label: str, verdict: Verdict, template_id: str | None, use: _Use | Non
     return PhotoVerdict(label, said.key, said.message, template_id, used)
 
 
-async def identify_photo(
-    engine: FaceEngine, image: ImageBGR, gallery: Gallery, policy: Policy
-) -> list[FaceAnswer]:
-    """Who is in this picture: one answer for each face, largest face first."""
-    faces = sorted(await _look(engine, image), key=lambda face: face.detection.box.area, reverse=True)
-    embeddings = await engine.embed([face.crop for face in faces]) if faces else []
-    return [
-        FaceAnswer(face, identify_one(embedding, face.quality, gallery, policy))
-        for face, embedding in zip(faces, embeddings, strict=True)
-    ]
-
-
 def same_face(faces: Sequence[Face], box: Box) -> Face | None:
     """The face that lies where the stored one was; detectors differ in how tightly they draw a box."""
     best = max(faces, key=lambda face: iou(face.detection.box, box), default=None)
@@ -367,12 +381,10 @@ def _require_same_model(subject: Subject | None, gallery: Gallery) -> None:
 __all__ = [
     "Enrolment",
     "EnrolmentReport",
-    "FaceAnswer",
     "Photo",
     "PhotoVerdict",
     "Prepared",
     "Progress",
     "ReembedReport",
-    "identify_photo",
     "same_face",
 ]

@@ -12,10 +12,11 @@ from homeface.errors import StoreError
 _LOG = logging.getLogger(__name__)
 
 
-def keep_house(store: Store, storage: Storage, now: float) -> None:
+def keep_house(store: Store, storage: Storage, now: float, oldest_unknown_visit: float = 0.0) -> None:
     """Forget what is older than its retention, and make the daily copy. Blocks.
 
-    ``now``: seconds since the epoch. One thing that fails keeps nothing else from being done.
+    ``now``: seconds since the epoch; ``oldest_unknown_visit``: faces of strangers who were seen before then
+    go (infinite: all of them). One thing that fails keeps nothing else from being done.
     """
     limit = now - storage.retention_seconds
     _do("Forgot %d visits older than the retention.", lambda: store.purge(limit))
@@ -26,6 +27,10 @@ def keep_house(store: Store, storage: Storage, now: float) -> None:
     _do(
         "Deleted %d old copies of the database: the retention is for them, too.",
         lambda: store.forget_old_copies(limit),
+    )
+    _do(
+        "Forgot %d visits without a name older than web.unknown_retention.",
+        lambda: store.purge_unknown_visits(oldest_unknown_visit),
     )
     _do("", lambda: int(store.make_daily_copy(now)))
 

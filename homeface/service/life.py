@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,9 @@ from homeface.service.hub import Hub
 from homeface.service.inbox import Inbox
 from homeface.service.pipeline import CountingEngine, Pipeline, Recognition
 from homeface.service.publisher import Publisher
-from homeface.service.recognition import recognition_of
+from homeface.service.recognition import likeness_scale, recognition_of
 from homeface.service.settings import effective
+from homeface.service.unknown_keeper import UnknownKeeper
 from homeface.service.watch import CameraWatch
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Life:
         self.hub = Hub(house, store, self.publisher, time.time)
         self.watches: dict[str, CameraWatch] = {}
         self.recognition: Recognition | None = None
+        self.subjects: Sequence[Subject] = ()
+        """Everybody enrolled, by name."""
+        self.gallery_listeners: list[Callable[[], None]] = []
+        """Called in the event loop when people or photos have changed."""
+        self.unknown: UnknownKeeper | None = None
         self._inbox: Inbox | None = None
         self._web: WebServer | None = None
         self._gallery_version = -1
@@ -90,8 +96,8 @@ class Life:
         self.config = await asyncio.to_thread(effective, self.config, self.store)
         self.hub.house.set_policies(*self._policies(), time.time())
         await self.hub.restore()
-        await self._load_gallery()
-        assert self.recognition is not None  # noqa: S101 - set by _load_gallery
+        await self.reload_gallery()
+        assert self.recognition is not None  # noqa: S101 - set by reload_gallery
         prefix = uuid.uuid4().hex[:8]
         for slug, camera in wiring.enabled_cameras(self.config).items():
             pipeline = Pipeline(
@@ -101,8 +107,14 @@ class Life:
                 tracker=Tracker(slug, camera.room, visit_prefix=prefix),
                 motion=MotionGate(),
                 recognition=self.recognition,
+                keeps_faces=wiring.keeps_unknown_visits(self.config),
             )
-            self.watches[slug] = CameraWatch(wiring.camera_settings(slug, camera), pipeline, self.hub)
+            watch = CameraWatch(wiring.camera_settings(slug, camera), pipeline, self.hub)
+            watch.keeps_newest = self.config.web.enabled and self.config.web.camera_pictures
+            self.watches[slug] = watch
+        if wiring.keeps_unknown_visits(self.config):
+            scale = await asyncio.to_thread(likeness_scale, self.engine.model_id, self.config)
+            self.unknown = UnknownKeeper(self.store, self.hub, scale, self.engine.model_id)
         self._inbox = Inbox(self.config, self.link, self.hub, self.watches, lambda: self.publisher.view)
         self.publisher.publish_states()  # a paused camera must not show as switched on, not even for a moment
         if self.config.web.enabled:
@@ -123,13 +135,14 @@ class Life:
             ("diagnostics", self._diagnose()),
             ("purge", self._purge()),
             ("web", self._serve_web()),
+            ("unknown visits", self._keep_unknown()),
             *((f"camera {slug}", watch.run()) for slug, watch in self.watches.items()),
         ]
 
     async def close(self) -> None:
         """Keep the state and leave the broker politely; the camera tasks have ended before."""
         try:
-            await self._load_gallery()  # who was removed just now must be in no state that stays behind
+            await self.reload_gallery()  # who was removed just now must be in no state that stays behind
         except (StoreError, GalleryError) as error:
             _LOG.warning("The gallery cannot be read at the end (%s).", error)
         # at once: a locked database must not keep us from saying goodbye
@@ -157,12 +170,16 @@ class Life:
         finally:
             await self._web.aclose()
 
+    async def _keep_unknown(self) -> None:
+        if self.unknown is not None:
+            await self.unknown.run()
+
     async def _follow_gallery(self) -> None:
         """Notice what other processes (``homeface enrol``) change in the store."""
         while True:
             await asyncio.sleep(_GALLERY_INTERVAL_SECONDS)
             try:
-                await self._load_gallery()
+                await self.reload_gallery()
             except (StoreError, GalleryError) as error:
                 if isinstance(error, StoreDamagedError) and self.store.has_whole_copy():
                     raise  # the next start sets the file aside and takes the copy
@@ -174,12 +191,13 @@ class Life:
         self.config = config
         await self.hub.set_policies(*self._policies())
         self._gallery_version = -1
-        await self._load_gallery()
+        await self.reload_gallery()
 
     def _policies(self) -> tuple[dict[str, RoomPolicy], PresencePolicy]:
         return wiring.room_policies(self.config), wiring.presence_policy(self.config)
 
-    async def _load_gallery(self) -> None:
+    async def reload_gallery(self) -> None:
+        """Use what the store holds now, if it has changed. Raises StoreError and GalleryError."""
         async with self._loading:  # the last one to begin must be the last one to end
             await self._load_changed_gallery()
 
@@ -197,12 +215,27 @@ class Life:
                 len(gallery.mismatched),
                 self.engine.model_id,
             )
+        self.subjects = subjects
         self.publisher.set_subjects(subjects)
         await self.hub.set_subjects([subject.subject_id for subject in subjects if not subject.paused])
         for watch in self.watches.values():
             await watch.learn(self.recognition)
         self._gallery_version = version  # last: what failed or was cancelled on the way is tried again
         _LOG.info("The gallery has %d people with %d templates.", len(subjects), len(gallery.templates))
+        for listener in self.gallery_listeners:
+            listener()
+
+    def camera_figures(self, slug: str) -> CameraFigures:
+        """How a camera does."""
+        watch = self.watches[slug]
+        fps, dropped = self._diagnostics.of(slug)
+        return CameraFigures(
+            online=watch.status.available,
+            recognition=not watch.paused,
+            analysed_fps=fps,
+            dropped=dropped,
+            last_error="" if watch.status.available else watch.status.reason,
+        )
 
     async def _diagnose(self) -> None:
         while True:
@@ -212,21 +245,14 @@ class Life:
             self.publisher.publish_states()
 
     def _figures(self) -> tuple[Mapping[str, CameraFigures], HubFigures]:
-        cameras = {
-            slug: CameraFigures(
-                online=watch.status.available,
-                recognition=not watch.paused,
-                analysed_fps=self._diagnostics.of(slug)[0],
-                dropped=self._diagnostics.of(slug)[1],
-                last_error="" if watch.status.available else watch.status.reason,
-            )
-            for slug, watch in self.watches.items()
-        }
+        cameras = {slug: self.camera_figures(slug) for slug in self.watches}
         recognition = not self.watches or not all(watch.paused for watch in self.watches.values())
         dropped = self.link.stats.events_dropped, self.engine.stats.dropped
         return cameras, HubFigures(recognition, *dropped, guest_mode=self.hub.guest_mode)
 
     async def _purge(self) -> None:
         while True:
-            await asyncio.to_thread(keep_house, self.store, self.config.storage, time.time())
+            now = time.time()
+            oldest = wiring.oldest_unknown_visit(self.config, now)
+            await asyncio.to_thread(keep_house, self.store, self.config.storage, now, oldest)
             await asyncio.sleep(_PURGE_INTERVAL_SECONDS)

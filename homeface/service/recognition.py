@@ -8,9 +8,11 @@ from dataclasses import replace
 from homeface.config import Config
 from homeface.core.adaptation import STRICTER, teaching_from
 from homeface.core.calibration import STRICTNESS, policy_for, threshold_for
+from homeface.core.enrolment import EnrolmentPolicy, policy_for_enrolment
 from homeface.core.gallery import Gallery
 from homeface.core.identification import MAX_LOOKS, Policy
 from homeface.core.templates import chosen_gallery, limits_for
+from homeface.core.unknown_visits import LikenessScale, scale_for
 from homeface.inference.calibration import calibration_for
 from homeface.service.pipeline import Recognition
 
@@ -31,6 +33,16 @@ def recognition_of(gallery: Gallery, config: Config) -> Recognition:
         teaching = teaching_from(chosen, sure, threshold_for(calibration.single, rate / subjects))
     policy = policy if asked.min_faces is None else _at_least(policy, asked.min_faces)
     return Recognition(chosen, policy, teaching)
+
+
+def likeness_scale(model_id: str, config: Config) -> LikenessScale:
+    """When two visits are one person's. Raises ``ModelError`` for an uncalibrated embedder."""
+    return scale_for(calibration_for(model_id, config.models_dir))
+
+
+def enrolment_policy(model_id: str, config: Config) -> EnrolmentPolicy:
+    """What photos must be. Raises ``ModelError`` for an uncalibrated embedder."""
+    return policy_for_enrolment(calibration_for(model_id, config.models_dir))
 
 
 def asked_rate(config: Config) -> float:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from homeface.adapters.camera import Camera, CameraSettings, CameraStats, CameraStatus
+from homeface.core.types import Frame
 from homeface.service.hub import Hub
 from homeface.service.pipeline import Pipeline, Recognition
 
@@ -28,6 +29,12 @@ class CameraWatch:
         self.room = pipeline.room
         self.pipeline = pipeline
         self.status = CameraStatus(False, "not connected yet", 0.0)
+        self.taps: list[Callable[[Frame], None]] = []
+        """Called with each frame that was looked at, in the event loop; never while paused."""
+        self.keeps_newest = False
+        """Whether ``newest`` is kept."""
+        self.newest: Frame | None = None
+        """The last frame that was looked at; None before the first and while paused."""
         self._hub = hub
         self._camera = Camera(settings, self._on_status)
         self._status_changed = asyncio.Event()
@@ -69,6 +76,7 @@ class CameraWatch:
         _LOG.info("Camera %s: recognition switched %s.", self.name, "off" if paused else "on")
         if paused:
             self._resumed.clear()
+            self.newest = None
             self._camera.set_attention(False)
             await self._hub.set_paused(self.name, self.room, True)  # at once, even while the device hangs
             async with self._walking:
@@ -100,7 +108,14 @@ class CameraWatch:
                 if not self._resumed.is_set():
                     continue
                 self._camera.set_attention(not self.pipeline.attention.resting)
+                self._show(frame)
             await self._hub.observe(sightings)
+
+    def _show(self, frame: Frame) -> None:
+        if self.keeps_newest:
+            self.newest = frame
+        for tap in self.taps:
+            tap(frame)
 
     def _on_status(self, status: CameraStatus) -> None:
         self.status = status

@@ -19,6 +19,7 @@ from homeface.adapters.web.uploads import Uploads
 from homeface.service import wiring
 from homeface.service.backups import Backups
 from homeface.service.settings import LiveSettings
+from homeface.service.web_desks import open_desks
 
 if TYPE_CHECKING:
     from homeface.service.life import Life
@@ -57,6 +58,7 @@ async def open_web(life: Life) -> WebServer:
     settings = wiring.web_settings(life.config)
     accounts = Accounts(life.store)
     instance_id = await asyncio.to_thread(life.store.instance_id)
+    desks = await open_desks(life)
     services = Services(
         settings=settings,
         accounts=accounts,
@@ -65,6 +67,10 @@ async def open_web(life: Life) -> WebServer:
         house=WebHouse(life, instance_id),
         settings_desk=LiveSettings(life, os.environ),
         backups=Backups(life),
+        live=desks.live,
+        people=desks.people,
+        rounds=desks.rounds,
+        visits=desks.visits,
     )
     server = WebServer(services)
     await server.start()

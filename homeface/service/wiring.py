@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -222,3 +223,15 @@ def web_settings(config: Config) -> WebSettings:
         language=web.language,
         camera_pictures=web.camera_pictures,
     )
+
+
+def keeps_unknown_visits(config: Config) -> bool:
+    """Whether faces of visits without a name are kept: only for a page on which somebody can settle them."""
+    return config.web.enabled and config.web.unknown_visits
+
+
+def oldest_unknown_visit(config: Config, now: float) -> float:
+    """Unknown visits that ended before then are forgotten: all of them, when none are to be kept."""
+    if not keeps_unknown_visits(config):
+        return math.inf
+    return now - min(config.web.unknown_retention_seconds, config.storage.retention_seconds)

@@ -19,8 +19,9 @@ from homeface.core.gallery import Gallery
 from homeface.core.identification import Policy
 from homeface.core.types import Box, Detection, Face, Identified, ImageBGR, Picture, Reason, Unknown
 from homeface.errors import GalleryError, ModelError, ModelMismatchError, StoreError
+from homeface.service.answers import identify_photo
 from homeface.service.crops import cut_crop
-from homeface.service.enrolment import Enrolment, identify_photo, same_face
+from homeface.service.enrolment import Enrolment, same_face
 from tests.fakes.engine import GOOD_QUALITY, GREEN, RED, FakeEngine, frame_with, landmarks_of
 
 BOX = (200, 80, 320, 200)

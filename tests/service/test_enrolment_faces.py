@@ -17,7 +17,8 @@ from homeface.adapters.store import Store
 from homeface.core.identification import Policy
 from homeface.core.types import Identified
 from homeface.inference.engine import Engine, EngineSettings
-from homeface.service.enrolment import Enrolment, identify_photo, same_face
+from homeface.service.answers import identify_photo
+from homeface.service.enrolment import Enrolment, same_face
 from tests.support.data import data_dir, requires_data, weights_dir
 
 pytestmark = [requires_data, pytest.mark.accuracy]

@@ -16,7 +16,7 @@ from homeface import config as configuration
 from homeface.adapters.store import NewTemplate, Store
 from homeface.config import Config
 from homeface.core.types import ImageBGR
-from homeface.service import publisher, recognition, watch
+from homeface.service import health, publisher, recognition, watch
 from homeface.service.life import Life
 from tests.fakes.camera import FakeCamera
 from tests.fakes.engine import GOOD_QUALITY, MODEL_ID, FakeEngine, person_vector
@@ -40,7 +40,8 @@ def fakes() -> Iterator[None]:
     """No reader threads, figures for the fake engine, and a short look at what an earlier run left."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "Camera", FakeCamera)
-        patch.setattr(recognition, "calibration_for", lambda _model_id, _folder=None: FAKE_CALIBRATION)
+        for module in (recognition, health):
+            patch.setattr(module, "calibration_for", lambda _model_id, _folder=None: FAKE_CALIBRATION)
         patch.setattr(publisher, "_SCAN_SECONDS", SCAN_SECONDS)
         yield
 

@@ -24,6 +24,7 @@ from homeface.adapters.web.routing import Route
 from homeface.adapters.web.server import WebServer
 from homeface.adapters.web.settings import WebSettings
 from homeface.adapters.web.uploads import Uploads
+from homeface.errors import NotThereError
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
@@ -44,6 +45,13 @@ class PaintedHouse:
             name="Home", version="0", node_id="homeface", model_id="m", detector="d", device="cpu",
             instance_id="i", cameras_live=False,
         )  # fmt: skip
+
+
+class Nothing:
+    """A desk at which nothing is ever found."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotThereError("There is nothing here.")
 
 
 class Clock:
@@ -222,6 +230,7 @@ async def web_home(
         house=ports.pop("house", None) or PaintedHouse(),
         settings_desk=ports.pop("settings_desk", None),
         backups=ports.pop("backups", None),
+        **{name: ports.pop(name, None) or Nothing() for name in ("live", "people", "rounds", "visits")},
         **ports,
     )
     server = WebServer(services, routes)

@@ -42,15 +42,22 @@ class JournalTables:
                     connection.execute(_UPSERT, row)
 
     def sightings(
-        self, *, since: float = 0.0, subject_id: str | None = None, room: str | None = None, limit: int = 1000
+        self,
+        *,
+        since: float = 0.0,
+        before: float | None = None,
+        subject_id: str | None = None,
+        room: str | None = None,
+        limit: int = 1000,
     ) -> list[SightingRecord]:
-        """Visits that lasted beyond ``since``, newest first."""
+        """Visits that lasted beyond ``since`` and ended before ``before`` (None: now), newest first."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT visit_id, room, camera, subject_id, first_seen, last_seen, score, margin, votes, "
                 "reasons FROM sighting WHERE last_seen >= ?1 AND (?2 IS NULL OR subject_id = ?2) "
-                "AND (?3 IS NULL OR room = ?3) ORDER BY last_seen DESC, visit_id LIMIT ?4",
-                (since, subject_id, room, limit),
+                "AND (?3 IS NULL OR room = ?3) AND (?5 IS NULL OR last_seen < ?5) "
+                "ORDER BY last_seen DESC, visit_id LIMIT ?4",
+                (since, subject_id, room, limit, before),
             ).fetchall()
         return [SightingRecord(*(*row[:9], tuple(json.loads(row[9])))) for row in rows]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from homeface.adapters.store import sealing
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.names import clean_names, name_key
-from homeface.adapters.store.records import FaceCrop, NewTemplate
+from homeface.adapters.store.records import FaceCrop, NewTemplate, TemplateFacts
 from homeface.adapters.vault import SealBrokenError, Vault
 from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.types import Quality, Vector
@@ -169,6 +169,20 @@ class PeopleTables:
         with self._database.read() as connection:
             row = connection.execute("SELECT quality FROM template WHERE id = ?", (template_id,)).fetchone()
         return sealing.quality_from_json(row[0]) if row else None
+
+    def template_facts(self) -> list[TemplateFacts]:
+        """Of all templates of everybody, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, subject_id, quality, crop_id IS NOT NULL, source, created_at FROM template "
+                "ORDER BY created_at, id"
+            ).fetchall()
+        return [
+            TemplateFacts(
+                row[0], row[1], sealing.quality_from_json(row[2]), bool(row[3]), row[4] == "adapted", row[5]
+            )
+            for row in rows
+        ]
 
     def _insert_template(self, connection: sqlite3.Connection, subject_id: str, new: NewTemplate) -> Template:
         now = time.time()

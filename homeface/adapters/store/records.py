@@ -30,6 +30,18 @@ class NewTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateFacts:
+    """What a page tells of a template without opening it. ``adapted``: a visit taught it."""
+
+    template_id: str
+    subject_id: str
+    quality: Quality
+    has_crop: bool
+    adapted: bool
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedRecord:
     """A template that a visit taught: whose, when, and from which visit."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from homeface.adapters.web.accounts import Accounts
     from homeface.adapters.web.links import Links
     from homeface.adapters.web.models_settings import Settings
+    from homeface.adapters.web.ports_people import LiveView, PeopleDesk, RoundDesk, VisitDesk
     from homeface.adapters.web.report import HealthReport
     from homeface.adapters.web.settings import WebSettings
     from homeface.adapters.web.uploads import Uploads
@@ -66,3 +67,7 @@ class Services:
     house: HouseView
     settings_desk: SettingsDesk
     backups: BackupDesk
+    live: LiveView
+    people: PeopleDesk
+    rounds: RoundDesk
+    visits: VisitDesk

@@ -1,0 +1,300 @@
+"""People and their photos on the page: over TCP, with a real store, MQTT and presence, and painted faces."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from asyncio import to_thread
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homeface.adapters.store import Store
+from homeface.adapters.web.access import Scope
+from homeface.core.types import Unknown
+from tests.fakes.engine import GOOD_QUALITY, FakeEngine
+from tests.support.life import BASE, enrol, show
+from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained
+from tests.support.people import BOX, DAD, ELSEWHERE, MUM, STRANGER, frame_with
+from tests.support.waiting import until
+from tests.support.web import API
+from tests.support.web_life import WebLife, form, png, web_living
+
+pytestmark = [pytest.mark.mosquitto, requires_mosquitto]
+
+
+@pytest.fixture
+async def page(tmp_path: Path, broker: Mosquitto, engine: FakeEngine, store: Store) -> AsyncIterator[WebLife]:
+    async with web_living(tmp_path, broker, engine, store) as running:
+        yield running
+
+
+def photo(*people: int) -> bytes:
+    places = (BOX, ELSEWHERE)
+    return png(frame_with(*((person, places[index]) for index, person in enumerate(people))))
+
+
+async def added(page: WebLife, name: str, *people: int) -> str:
+    """Somebody new with a photo of each of ``people``."""
+    person = (await page.owner.post(f"{API}/people", {"name": name})).json["id"]
+    if people:
+        files = form(*((f"{number}.png", photo(one)) for number, one in enumerate(people)))
+        answer = await page.owner.post(f"{API}/people/{person}/photos", data=files)
+        assert answer.status == 200, answer.text
+    return str(person)
+
+
+async def test_somebody_is_added_and_named_at_once(page: WebLife) -> None:
+    empty = await page.owner.post(f"{API}/people", {"name": "  Anna "})
+    assert (empty.status, empty.json["name"], empty.json["photos"]) == (201, "Anna", 0)
+    assert empty.json["health"]["level"] == "poor"
+    files = form(
+        ("one.png", photo(MUM)),
+        ("two.png", photo(MUM)),
+        ("nobody.png", photo()),
+        ("party.png", photo(MUM, DAD)),
+        ("notes.txt", b"no picture"),
+        ("three.png", photo(MUM)),
+    )
+    answer = (await page.owner.post(f"{API}/people/{empty.json['id']}/photos", data=files)).json
+    assert [(item["label"], item["key"], item["accepted"]) for item in answer["photos"]] == [
+        ("one.png", "accepted", True),
+        ("two.png", "accepted", True),
+        ("nobody.png", "no_face", False),
+        ("party.png", "several_faces", False),
+        ("notes.txt", "unreadable", False),
+        ("three.png", "accepted", True),
+    ]
+    assert all(item["message"] for item in answer["photos"])
+    await show(page.life, "hall", frame_with((MUM, BOX)))
+    state = (await page.owner.get(f"{API}/now")).json
+    hall = next(room for room in state["rooms"] if room["id"] == "hall")
+    assert [person["name"] for person in hall["people"]] == ["Anna"]
+    (anna,) = (await page.owner.get(f"{API}/people")).json
+    assert (anna["photos"], anna["room"], anna["paused"]) == (3, "hall", False)
+    picture = await page.owner.get(f"/{anna['picture_url']}")
+    assert (picture.headers["Content-Type"], picture.data[:2]) == ("image/jpeg", b"\xff\xd8")
+    assert picture.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_photo_of_somebody_else_is_refused_unless_they_look_alike(page: WebLife) -> None:
+    await added(page, "Anna", MUM, MUM, MUM)
+    ben = await added(page, "Ben")
+    path = f"{API}/people/{ben}/photos"
+    refused = (await page.owner.post(path, data=form(("a.png", photo(MUM))))).json["photos"]
+    assert [item["key"] for item in refused] == ["looks_like_another"]
+    assert "Anna" in refused[0]["message"]
+    twin = form(("a.png", photo(MUM)), allow_lookalikes="true")
+    assert (await page.owner.post(path, data=twin)).json["photos"][0]["accepted"]
+    details = (await page.owner.get(f"{API}/people/{ben}")).json
+    assert [(t["finding"], t["looks_like"]) for t in details["templates"]] in (
+        [("looks_like", "Anna")],
+        [(None, None)],
+    )
+    assert details["health"]["level"] == "poor"
+
+
+async def test_details_show_every_photo_and_one_can_be_removed(page: WebLife, store: Store) -> None:
+    anna = await added(page, "Anna", MUM, MUM, MUM)
+    details = (await page.owner.get(f"{API}/people/{anna}")).json
+    assert len(details["templates"]) == 3
+    first = details["templates"][0]
+    assert (first["kind"], first["source"], first["used"], first["finding"]) == ("day", "photo", True, None)
+    assert first["quality"]["interocular_px"] == 60.0
+    assert (await page.owner.get(f"/{first['picture_url']}")).status == 200
+    other = await added(page, "Ben", DAD)
+    wrong = f"{API}/people/{other}/photos/{first['id']}"
+    assert (await page.owner.delete(wrong)).status == 404
+    assert (await page.owner.get(f"{wrong}/picture")).status == 404
+    assert (await page.owner.delete(f"{API}/people/{anna}/photos/{first['id']}")).status == 204
+    assert (await page.owner.get(f"/{first['picture_url']}")).status == 404
+    left = (await page.owner.get(f"{API}/people/{anna}")).json["templates"]
+    assert [t["id"] for t in left] == [t["id"] for t in details["templates"][1:]]
+
+
+async def test_renamed_and_paused(page: WebLife) -> None:
+    anna = await added(page, "Anna", MUM, MUM, MUM)
+    await added(page, "Ben", DAD)
+    path = f"{API}/people/{anna}"
+    changed = await page.owner.patch(path, {"name": "Anne", "aliases": ["Mum"]})
+    assert (changed.json["name"], changed.json["aliases"]) == ("Anne", ["Mum"])
+    taken = await page.owner.patch(path, {"name": "ben"})
+    assert (taken.status, taken.key, taken.json["error"]["field"]) == (422, "name_taken", "name")
+    await show(page.life, "hall", frame_with((MUM, BOX)))
+    assert (await page.owner.get(path)).json["room"] == "hall"
+    paused = (await page.owner.patch(path, {"paused": True})).json
+    assert (paused["paused"], paused["room"], paused["name"]) == (True, None, "Anne")
+    state = (await page.owner.get(f"{API}/now")).json
+    told = next(person for person in state["people"] if person["id"] == anna)
+    assert (told["paused"], told["available"], told["room"]) == (True, False, None)
+    await show(page.life, "hall", frame_with((MUM, BOX)))
+    (sighting,) = page.life.watches["hall"].pipeline.flush()
+    assert isinstance(sighting.decision, Unknown)
+    assert not (await page.owner.patch(path, {"paused": False})).json["paused"]
+
+
+async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, tmp_path: Path) -> None:
+    anna = await added(page, "Zacharias", MUM, MUM, MUM)
+    ben = await added(page, "Ben", DAD)
+    await show(page.life, "hall", frame_with((MUM, BOX)))
+    await until(lambda: page.life.hub.house.snapshot().people[anna].room == "hall")
+    sealed = await to_thread(_sealed, store, anna)
+    await until(lambda: page.life.publisher._scanned and not page.life.link._dirty)
+    assert (await page.owner.delete(f"{API}/people/{anna}")).status == 204
+    assert (await page.owner.get(f"{API}/people/{anna}")).status == 404
+    assert [person["id"] for person in (await page.owner.get(f"{API}/people")).json] == [ben]
+    state = (await page.owner.get(f"{API}/now")).json
+    assert anna not in json.dumps(state)
+    assert (await page.owner.get(f"{API}/visits")).status == 200
+    await until(lambda: not page.life.link._dirty, what="the broker is told")
+    left = await to_thread(retained, broker, "#")
+    assert [topic for topic, payload in left.items() if anna in topic or anna.encode() in payload] == []
+    disk = await to_thread(_disk, tmp_path / "state")
+    assert len(sealed) == 6
+    assert not any(blob in disk for blob in [*sealed, b"Zacharias"])
+    assert (await page.owner.delete(f"{API}/people/{anna}")).status == 404
+    acts = [(act.what, act.subject) for act in await to_thread(store.acts)]
+    assert ("remove person", anna) in acts
+
+
+def _sealed(store: Store, person: str) -> list[bytes]:
+    with store._database.read() as connection:
+        vectors = connection.execute("SELECT vector FROM template WHERE subject_id = ?", (person,)).fetchall()
+        crops = connection.execute("SELECT picture FROM crop WHERE subject_id = ?", (person,)).fetchall()
+    return [row[0] for row in [*vectors, *crops]]
+
+
+def _disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+async def test_everything_about_a_person_as_a_file(page: WebLife) -> None:
+    anna = await added(page, "Anna", MUM, MUM)
+    answer = await page.owner.get(f"{API}/people/{anna}/export")
+    assert answer.headers["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert set(archive.namelist()) == {"001.jpg", "002.jpg", "subject.json", "consents.json"}
+        assert json.loads(archive.read("subject.json"))["name"] == "Anna"
+
+
+async def test_members_see_pictures_of_nobody_else(page: WebLife) -> None:
+    anna, ben = await added(page, "Anna", MUM), await added(page, "Ben", DAD)
+    member = await page.home.member(anna)
+    listed = {person["id"]: person["picture_url"] for person in (await member.get(f"{API}/people")).json}
+    assert listed[anna] is not None
+    assert listed[ben] is None
+    assert (await member.get(f"{API}/people/{anna}")).status == 200
+    assert (await member.get(f"{API}/people/{ben}")).status == 403
+    theirs = (await page.owner.get(f"{API}/people/{ben}")).json["picture_url"]
+    assert (await member.get(f"/{theirs}")).status == 403
+    assert (await member.delete(f"{API}/people/{ben}")).status == 403
+    assert (await member.post(f"{API}/people/{ben}/photos", data=form(("a.png", photo(DAD))))).status == 403
+    assert (await member.post(f"{API}/people/{ben}/round")).status == 403
+    assert (await member.delete(f"{API}/people/{anna}")).status == 204
+
+
+NOTHING: tuple[tuple[str, str, object], ...] = (
+    ("GET", "/people/nobody", None),
+    ("PATCH", "/people/nobody", {"paused": True}),
+    ("DELETE", "/people/nobody", None),
+    ("GET", "/people/nobody/export", None),
+    ("POST", "/people/nobody/round", None),
+    ("POST", "/people/nobody/photos/from-camera", {"camera": "hall"}),
+    ("DELETE", "/rounds/nothing", None),
+    ("POST", "/rounds/nothing/skip", None),
+    ("GET", "/visits/unknown/nothing/picture", None),
+    ("DELETE", "/visits/unknown/nothing", None),
+    ("POST", "/visits/unknown/nothing/name", {"name": "Eve"}),
+    ("POST", "/rooms/nowhere/pause", {"paused": True}),
+    ("POST", "/cameras/nothing/pause", {"paused": True}),
+    ("GET", "/cameras/nothing/picture", None),
+)
+
+
+async def test_what_is_not_there_is_said(page: WebLife) -> None:
+    for method, path, body in NOTHING:
+        answer = await page.owner.ask(method, API + path, body)
+        assert answer.status == 404, f"{method} {path}: {answer.text}"
+        assert answer.json["error"]["message"].endswith(".")
+
+
+async def test_a_name_of_somebody_is_no_id(page: WebLife) -> None:
+    await added(page, "Anna", MUM)
+    assert (await page.owner.get(f"{API}/people/Anna")).status == 404
+    assert (await page.owner.delete(f"{API}/people/anna")).status == 404
+
+
+async def test_from_a_camera_of_the_house(page: WebLife, engine: FakeEngine) -> None:
+    engine.quality_of = lambda person: replace(GOOD_QUALITY, infrared=True)
+    anna = await added(page, "Anna")
+    taking = page.owner.post(f"{API}/people/{anna}/photos/from-camera", {"camera": "hall", "seconds": 2.0})
+    answer = await _while_shown(page, taking, frame_with((MUM, BOX)))
+    assert answer["photos"]
+    assert all(item["accepted"] for item in answer["photos"])
+    details = (await page.owner.get(f"{API}/people/{anna}")).json
+    assert details["infrared_photos"] == len(answer["photos"])
+    assert {t["kind"] for t in details["templates"]} == {"infrared"}
+    assert (await page.owner.get(f"/{details['picture_url']}")).status == 200
+
+
+async def test_two_before_the_camera_are_refused(page: WebLife) -> None:
+    anna = await added(page, "Anna")
+    taking = page.owner.post(f"{API}/people/{anna}/photos/from-camera", {"camera": "hall", "seconds": 1.0})
+    answer = await _while_shown(page, taking, frame_with((MUM, BOX), (DAD, ELSEWHERE)))
+    assert answer["error"]["key"] == "several_people"
+    taking = page.owner.post(f"{API}/people/{anna}/photos/from-camera", {"camera": "hall", "seconds": 1.0})
+    answer = await _while_shown(page, taking, frame_with((MUM, BOX)), frame_with((STRANGER, BOX)))
+    assert answer["error"]["key"] == "several_people"
+    assert (await page.owner.get(f"{API}/people/{anna}")).json["photos"] == 0
+
+
+async def test_a_paused_camera_takes_no_photos(page: WebLife) -> None:
+    anna = await added(page, "Anna")
+    assert (await page.owner.post(f"{API}/cameras/hall/pause", {"paused": True})).status == 204
+    answer = await page.owner.post(f"{API}/people/{anna}/photos/from-camera", {"camera": "hall"})
+    assert (answer.status, answer.key) == (422, "camera_unavailable")
+
+
+async def _while_shown(page: WebLife, asking: object, *images: object) -> object:
+    import asyncio
+
+    task = asyncio.ensure_future(asking)  # type: ignore[arg-type]
+    await until(lambda: bool(page.life.watches["hall"].taps), what="somebody looks")
+    number = 0
+    while not task.done() and page.life.watches["hall"].taps:
+        await show(page.life, "hall", images[number % len(images)], frames=1)  # type: ignore[arg-type]
+        number += 1
+    return (await task).json
+
+
+async def test_the_health_of_the_household(page: WebLife) -> None:
+    await added(page, "Anna", MUM, MUM, MUM)
+    await added(page, "Ben", DAD)
+    found = (await page.owner.get(f"{API}/health")).json
+    assert [person["name"] for person in found["people"]] == ["Anna", "Ben"]
+    assert {(point["name"], point["aside"]) for point in found["pca"]} == {("Anna", False), ("Ben", False)}
+    assert found["distances"]["names"] == ["Anna", "Ben"]
+    anna, across = found["distances"]["scores"][0]
+    assert anna > 0.8 > abs(across) + 0.3
+    assert not any("homeface people remove-photo" in finding["help"] for finding in found["findings"])
+    reading = await page.home.program(Scope.READ)
+    assert (await reading.get(f"{API}/health")).status == 200
+
+
+async def test_the_broker_is_told_of_somebody_new(page: WebLife, broker: Mosquitto) -> None:
+    anna = await added(page, "Anna", MUM)
+    await until(lambda: page.life.publisher._scanned and not page.life.link._dirty)
+    kept = await to_thread(retained, broker, f"{BASE}/#")
+    assert kept[f"{BASE}/person/{anna}/presence"] == b"not_home"
+
+
+async def test_nobody_enrolled(page: WebLife) -> None:
+    assert (await page.owner.get(f"{API}/people")).json == []
+    found = (await page.owner.get(f"{API}/health")).json
+    assert (found["people"], found["pca"], found["distances"]) == ([], None, None)
+    await enrol(page.home.store, MUM)
+    await until(lambda: len(page.life.subjects) == 1)
+    assert len((await page.owner.get(f"{API}/people")).json) == 1
