@@ -48,7 +48,7 @@ class Figures:
         async with self._examining:
             version = await asyncio.to_thread(self._life.store.gallery_version)
             fresh = 0 <= time.time() - self._at < _FRESH_SECONDS
-            what = (version, id(self._life.config))  # settings that a person changes make a new one
+            what = (version, self._life.config)  # settings that a person changes make a new one
             if self._found is None or what != self._for or not fresh:
                 self._at = time.time()
                 life = self._life
