@@ -1,7 +1,7 @@
 """Logging: one setup, credentials masked in every record, outages told once.
 
-Formats: ``text`` for a person, the same with ``<N>`` priorities (sd-daemon(3)) when journald reads
-the stream, ``json`` with one object a line.
+Formats: ``text`` for a person, entries with fields when journald reads the stream (lines with ``<N>``
+priorities, sd-daemon(3), when its socket is not there), ``json`` with one object a line.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, TextIO
 
+from homeface.adapters.journald import JOURNAL_SOCKET, JournalHandler, priority
 from homeface.adapters.redaction import HIDDEN, redact
 
 LogFormat = Literal["auto", "text", "json"]
 _MIN_SECRET_CHARACTERS = 4  # masking every "a" would hide more than the password
-_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -84,8 +84,8 @@ class _PriorityFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Each line of a traceback is an entry of its own in the journal: each needs the prefix."""
-        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines() or [""])
+        number = priority(record.levelno)
+        return "\n".join(f"<{number}>{line}" for line in super().format(record).splitlines() or [""])
 
 
 class _JsonFormatter(logging.Formatter):
@@ -126,19 +126,23 @@ def setup_logging(
     journal_stream: str | None = None,
     secrets: Collection[str] = (),
     stream: TextIO | None = None,
+    journal_socket: str = JOURNAL_SOCKET,
 ) -> RedactingFilter:
     """Send all logging to one stream (standard error). Calling it again replaces the earlier setup.
 
     Returns the filter, to give it new secrets after a reload.
     """
     target = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(target)
+    handler: logging.Handler = logging.StreamHandler(target)
+    handler.setFormatter(_formatter(log_format, target, journal_stream))
+    if log_format == "auto" and read_by_journald(target, journal_stream):
+        handler = JournalHandler(fallback=handler, address=journal_socket)
     mask = RedactingFilter(secrets)
     handler.addFilter(mask)
-    handler.setFormatter(_formatter(log_format, target, journal_stream))
     root = logging.getLogger()
     for old in [old for old in root.handlers if getattr(old, "homeface", False)]:
         root.removeHandler(old)
+        old.close()
     handler.homeface = True  # type: ignore[attr-defined]  # marks ours among handlers of others
     root.addHandler(handler)
     root.setLevel(level.upper())
@@ -159,13 +163,18 @@ def _formatter(log_format: LogFormat, stream: TextIO, journal_stream: str | None
 class OutageLog:
     """Tells of an outage once: a warning when it begins, debug while it lasts, info when it ends.
 
-    ``what`` begins the sentences, e.g. ``Camera porch``. ``clock`` gives monotonic seconds.
+    ``what`` begins the sentences, e.g. ``Camera porch``. ``clock`` gives monotonic seconds;
+    ``fields`` go with each record, for the journal and JSON.
     """
 
     def __init__(
-        self, logger: logging.Logger, what: str, clock: Callable[[], float] = time.monotonic
+        self,
+        logger: logging.Logger,
+        what: str,
+        clock: Callable[[], float] = time.monotonic,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
-        self._log = logger
+        self._log = logging.LoggerAdapter(logger, dict(fields or {}))
         self._what = what
         self._clock = clock
         self._since: float | None = None

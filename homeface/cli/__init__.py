@@ -25,6 +25,7 @@ _COMMANDS = {
     "web": ("homeface.cli.web", "The page's password and tokens."),
     "models": ("homeface.cli.models", "List, fetch and verify model weights."),
     "config": ("homeface.cli.config", "Check a configuration; print its JSON schema."),
+    "install": ("homeface.cli.install", "Install as a system service, update it, or take it away (root)."),
     "backup": ("homeface.cli.safety", "Write everything that is stored into one file under a password."),
     "restore": ("homeface.cli.safety", "Bring everything back from a backup."),
     "key": ("homeface.cli.keys", "Change the gallery's key; hand it to systemd, sealed by the TPM."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -129,7 +128,7 @@ def run_with_key(command: tuple[str, ...]) -> None:
 
     As root.
     """
-    from homeface.adapters import credentials
+    from homeface.adapters import credentials, system_files
 
     program = shutil.which("systemd-run")
     if program is None:
@@ -138,9 +137,10 @@ def run_with_key(command: tuple[str, ...]) -> None:
     if not sealed.is_file():
         raise HomefaceError(f"There is no sealed key {sealed}: commands run without this.")
     told = ["--quiet", "--wait", "--collect", "--pipe", "--uid=homeface", "--gid=homeface"]
+    told += ["--setenv=HOME=/var/lib/homeface"]
     told += ["-p", f"LoadCredentialEncrypted={CREDENTIAL}:{sealed}", "-p", "UMask=0077"]
     told += [f"--setenv={name}={os.environ[name]}" for name in ("HOMEFACE_CONFIG",) if name in os.environ]
-    os.execv(program, [program, *told, sys.executable, "-m", "homeface", *command])  # noqa: S606
+    os.execv(program, [program, *told, str(system_files.program()), *command])  # noqa: S606
 
 
 def _drop_in(unit: str) -> Path:

@@ -64,7 +64,7 @@ def load(path: Path, environ: Mapping[str, str], known: KnownModels | None = Non
     context = {
         "folder": path.parent.absolute(),
         "home": home_folder(environ),
-        "state_folder": default_state_folder(environ, root=os.geteuid() == 0),
+        "state_folder": default_state_folder(environ, path.absolute(), root=os.geteuid() == 0),
         "key_file": credential_key_file(environ),
     }
     config: Config | None = None

@@ -9,6 +9,8 @@ from pathlib import Path
 
 SYSTEM_MODELS = Path("/var/lib/homeface/models")
 SYSTEM_STATE = Path("/var/lib/homeface")
+SYSTEM_CACHE = Path("/var/cache")
+SYSTEM_CONFIG = Path("/etc/homeface")
 KEY_CREDENTIAL = "homeface.key"
 
 
@@ -49,12 +51,26 @@ def _xdg(environ: Mapping[str, str], name: str, below_home: str) -> Path | None:
     return home / below_home if home else None
 
 
-def default_state_folder(environ: Mapping[str, str], *, root: bool) -> Path:
-    """systemd's STATE_DIRECTORY; /var/lib/homeface for root; else below XDG_STATE_HOME."""
+def _cache(environ: Mapping[str, str]) -> Path | None:
+    """The XDG cache folder; for the service's own user the one that the service uses."""
+    if not environ.get("XDG_CACHE_HOME") and home_folder(environ) == SYSTEM_STATE:
+        return SYSTEM_CACHE
+    return _xdg(environ, "XDG_CACHE_HOME", ".cache")
+
+
+def default_state_folder(environ: Mapping[str, str], config: Path | None = None, *, root: bool) -> Path:
+    """systemd's STATE_DIRECTORY; /var/lib/homeface for root and the service's own user; else below
+    XDG_STATE_HOME.
+
+    A command must find what the service has: ``/etc/homeface/NAME.yaml`` belongs to the service's node NAME.
+    """
     if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(given)
     state = _xdg(environ, "XDG_STATE_HOME", ".local/state")
-    return SYSTEM_STATE if root or state is None else state / "homeface"
+    if root or state is None or home_folder(environ) == SYSTEM_STATE:
+        node = config is not None and config.parent == SYSTEM_CONFIG and config.stem != "config"
+        return SYSTEM_STATE / config.stem if config is not None and node else SYSTEM_STATE
+    return state / "homeface"
 
 
 def credential_key_file(environ: Mapping[str, str]) -> Path | None:
@@ -68,7 +84,7 @@ def default_compiled_folder(environ: Mapping[str, str]) -> Path | None:
     """Where compiled models are kept: below systemd's CACHE_DIRECTORY or the XDG cache; None: nowhere."""
     if given := environ.get("CACHE_DIRECTORY", "").partition(":")[0]:
         return Path(given) / "compiled"
-    cache = _xdg(environ, "XDG_CACHE_HOME", ".cache")
+    cache = _cache(environ)
     return None if cache is None else cache / "homeface" / "compiled"
 
 
@@ -88,7 +104,7 @@ def _model_folders(configured: Path | None, environ: Mapping[str, str]) -> Itera
             yield home / text[2:] if home and text.startswith("~/") else Path(text)
     if configured is not None:
         yield configured
-    cache = _xdg(environ, "XDG_CACHE_HOME", ".cache")
+    cache = _cache(environ)
     if cache is not None:
         yield cache / "homeface" / "models"
     yield SYSTEM_MODELS

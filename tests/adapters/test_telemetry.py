@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ def _root_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    for ours in set(root.handlers) - set(handlers):
+        ours.close()
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(False)
@@ -143,7 +146,12 @@ def test_text_on_a_terminal_has_the_time_of_day_only() -> None:
 def test_journald_gets_a_priority_on_each_line(tmp_path: Path) -> None:
     with (tmp_path / "journal").open("w+", encoding="utf-8") as stream:
         status = os.fstat(stream.fileno())
-        setup_logging("debug", journal_stream=f"{status.st_dev}:{status.st_ino}", stream=stream)
+        setup_logging(
+            "debug",
+            journal_stream=f"{status.st_dev}:{status.st_ino}",
+            stream=stream,
+            journal_socket=str(tmp_path / "nobody-listens"),
+        )
         LOG.debug("d")
         LOG.info("i")
         LOG.warning("w\nsecond")
@@ -152,6 +160,40 @@ def test_journald_gets_a_priority_on_each_line(tmp_path: Path) -> None:
         stream.seek(0)
         lines = [line.replace("homeface.test: ", "") for line in stream.read().splitlines()]
     assert lines == ["<7>d", "<6>i", "<4>w", "<4>second", "<3>e", "<2>c"]
+
+
+def test_journald_gets_entries_with_fields(tmp_path: Path) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal,
+        (tmp_path / "stream").open("w+", encoding="utf-8") as stream,
+    ):
+        address = str(tmp_path / "journal")
+        journal.bind(address)
+        status = os.fstat(stream.fileno())
+        setup_logging(
+            "info",
+            journal_stream=f"{status.st_dev}:{status.st_ino}",
+            secrets=["geheim"],
+            stream=stream,
+            journal_socket=address,
+        )
+        OutageLog(LOG, "camera porch", fields={"camera": "porch"}).failed("geheim at rtsp://u:pw@h/x")
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            LOG.exception("failed")
+        first, second = journal.recv(65536), journal.recv(65536)
+        assert stream.tell() == 0
+    assert b"MESSAGE=camera porch is unavailable: *** at rtsp://" in first
+    assert b"geheim" not in first
+    assert b"pw@" not in first
+    for field in (b"PRIORITY=4", b"SYSLOG_IDENTIFIER=homeface", b"HOMEFACE_CAMERA=porch"):
+        assert field in first.splitlines()
+    text = b"failed\nTraceback (most recent call last):"
+    head, _, rest = second.partition(b"MESSAGE\n")
+    assert head == b""
+    assert rest[8:].startswith(text), "a traceback is one entry"
+    assert int.from_bytes(rest[:8], "little") == len(rest[8:].partition(b"\nPRIORITY=")[0])
 
 
 def test_only_the_very_stream_of_the_journal_counts(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class Camera:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._stalled = False
-        self._outage = OutageLog(_LOG, f"camera {settings.name}")
+        self._outage = OutageLog(_LOG, f"camera {settings.name}", fields={"camera": settings.name})
 
     @property
     def status(self) -> CameraStatus:

@@ -38,7 +38,9 @@ class Substream:
         self._source = make_source(self._settings, stopping, Alertness())
         self._backoff = Backoff(longest_seconds=settings.backoff_max_seconds)
         self._auth_backoff = Backoff(settings.auth_backoff_seconds, settings.auth_backoff_seconds)
-        self._outage = OutageLog(_LOG, f"substream of camera {settings.name}")
+        self._outage = OutageLog(
+            _LOG, f"substream of camera {settings.name}", fields={"camera": settings.name}
+        )
         self.thread = threading.Thread(target=self._run, name=f"substream-{settings.name}", daemon=True)
 
     def _run(self) -> None:

@@ -1,0 +1,223 @@
+"""Install, update and uninstall the system service: first a plan that can be read, then its steps.
+
+A plan is made by looking only. Each step says what it will do; nothing is done that is right already, and
+what a person has written (configuration, passwords, faces) is never changed.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeface.adapters.system_files import CACHE, CONFIG, STATE, SystemFile, example_config, system_files
+from homeface.errors import HomefaceError
+
+USER = "homeface"
+SERVICE = "homeface.service"
+_SECONDS = 300
+_HIDDEN = ("/home", "/root", "/tmp", "/run/user", "/var/tmp")  # noqa: S108 - what the unit cannot see
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that will be done: a sentence for a person, and the doing. Raises HomefaceError, OSError."""
+
+    sentence: str
+    do: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to install. ``root``: a folder that stands for / (then no commands are run: for packages)."""
+
+    root: Path = Path("/")
+
+    @property
+    def live(self) -> bool:
+        """This very system."""
+        return self.root == Path("/")
+
+    def at(self, place: Path) -> Path:
+        """The place below the root."""
+        return self.root / place.relative_to("/")
+
+
+def obstacles(command: Path, target: Target) -> list[str]:
+    """What stands against installing, in sentences; empty: nothing."""
+    found = []
+    if target.live and os.geteuid() != 0:
+        found.append("Only root can install a service: run it with sudo.")
+    if target.live and not Path("/run/systemd/system").is_dir():
+        found.append("systemd does not run here. Use the container (docs/container.md) or start it by hand.")
+    if sys.prefix == sys.base_prefix:
+        found.append(
+            "homeface runs outside of a virtual environment; make one: python3 -m venv /opt/homeface"
+        )
+    if not command.is_file():
+        found.append(f"{command} is not there: install homeface into its environment with pip.")
+    found += [
+        f"The service cannot see {hidden}: move the environment, e.g. to /opt/homeface."
+        for hidden in _HIDDEN
+        if command.resolve().is_relative_to(hidden) or command.is_relative_to(hidden)
+    ]
+    found += _unreadable(command)
+    return found
+
+
+def plan_install(command: Path, target: Target, *, enable: bool) -> list[Step]:
+    """What installing, or updating, will do; running it again does nothing new. Raises HomefaceError."""
+    steps: list[Step] = []
+    running = target.live and _quiet("systemctl", "is-active", "--quiet", SERVICE)
+    update = target.live and (STATE / "homeface.db").exists()
+    if running and update:
+        steps.append(_command("Stop the service for the update", "systemctl", "stop", SERVICE))
+    steps += [_write(file, target) for file in system_files(command) if _differs(file, target)]
+    if target.live:
+        steps.append(_command(f"Make the user {USER}", "systemd-sysusers", "/etc/sysusers.d/homeface.conf"))
+    if not target.at(CONFIG).exists():
+        steps.append(_write_config(target))
+    if target.live:
+        steps.append(
+            _command("Make its folders", "systemd-tmpfiles", "--create", "/etc/tmpfiles.d/homeface.conf")
+        )
+        if update:
+            steps.append(Step("Bring the database up to date (a copy is made before it changes)", _migrate))
+        steps.append(_command("Tell systemd", "systemctl", "daemon-reload"))
+        if enable:
+            steps.append(
+                _command("Start it now and with the system", "systemctl", "enable", "--now", SERVICE)
+            )
+        elif running:
+            steps.append(_command("Start the service again", "systemctl", "start", SERVICE))
+    return steps
+
+
+def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
+    """What uninstalling will do. Configuration and faces stay unless ``purge``."""
+    steps: list[Step] = []
+    units = [
+        unit for unit in (SERVICE, "homeface.target") if target.at(Path("/etc/systemd/system", unit)).exists()
+    ]
+    if target.live and units:
+        steps.append(_command("Stop the service", "systemctl", "disable", "--now", *units))
+        steps.append(_command("Stop all nodes", "systemctl", "stop", "homeface@*.service"))
+    steps += [
+        Step(f"Delete {place} ({file.what})", place.unlink)
+        for file in system_files(Path("/opt/homeface/bin/homeface"))
+        if (place := target.at(file.place)).exists()
+    ]
+    if target.live and units:
+        steps.append(_command("Tell systemd", "systemctl", "daemon-reload"))
+    if purge:
+        for folder in (STATE, CACHE, CONFIG.parent):
+            if target.at(folder).exists():
+                steps.append(_delete_folder(target.at(folder)))
+        if target.live and _user_exists():
+            steps.append(_command(f"Delete the user {USER}", "userdel", USER))
+    return steps
+
+
+def left_behind(target: Target) -> list[Path]:
+    """What an uninstallation without purge leaves."""
+    return [place for folder in (CONFIG.parent, STATE, CACHE) if (place := target.at(folder)).exists()]
+
+
+def _differs(file: SystemFile, target: Target) -> bool:
+    place = target.at(file.place)
+    try:
+        return place.read_text(encoding="utf-8") != file.content
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def _write(file: SystemFile, target: Target) -> Step:
+    place = target.at(file.place)
+    verb = "Update" if place.exists() else "Write"
+    return Step(f"{verb} {place} ({file.what})", lambda: _replace(place, file.content, 0o644))
+
+
+def _write_config(target: Target) -> Step:
+    place = target.at(CONFIG)
+
+    def do() -> None:
+        place.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _replace(place, example_config(), 0o640)
+        if target.live:
+            group = grp.getgrnam(USER).gr_gid
+            os.chown(place.parent, 0, group)
+            os.chown(place, 0, group)
+
+    return Step(f"Write {place} (the example, for you to edit; readable by root and {USER} alone)", do)
+
+
+def _replace(place: Path, content: str, mode: int) -> None:
+    """Whole or not at all."""
+    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    partial = place.with_name(f".{place.name}.part")
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+    partial.replace(place)
+
+
+def _delete_folder(folder: Path) -> Step:
+    what = (
+        "faces, templates and visits"
+        if folder.name == "homeface" and "lib" in folder.parts
+        else "its content"
+    )
+    return Step(f"Delete {folder} with {what}, for ever", lambda: shutil.rmtree(folder))
+
+
+def _migrate() -> None:
+    """Needs no key: a sealed one is not to be had here."""
+    from homeface.adapters.store.database import Database
+
+    Database(STATE / "homeface.db", 5.0).close()
+
+
+def _command(sentence: str, *arguments: str) -> Step:
+    def do() -> None:
+        program = shutil.which(arguments[0])
+        if program is None:
+            raise HomefaceError(f"{arguments[0]} is not there; it comes with systemd.")
+        done = subprocess.run(  # noqa: S603 - found in PATH, arguments are ours
+            [program, *arguments[1:]], capture_output=True, check=False, timeout=_SECONDS
+        )
+        if done.returncode:
+            reason = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+            raise HomefaceError(f"{' '.join(arguments)} failed: {reason}")
+
+    return Step(f"{sentence}: {' '.join(arguments)}", do)
+
+
+def _quiet(*arguments: str) -> bool:
+    program = shutil.which(arguments[0])
+    if program is None:
+        return False
+    return subprocess.run([program, *arguments[1:]], capture_output=True, check=False).returncode == 0  # noqa: S603
+
+
+def _user_exists() -> bool:
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True
+
+
+def _unreadable(command: Path) -> Sequence[str]:
+    """The service's user must be able to get there: every folder on the way open to others."""
+    for folder in reversed(command.resolve().parents):
+        if folder.is_dir() and not folder.stat().st_mode & 0o001:
+            return [f"Other users cannot enter {folder}, so the service cannot either: chmod o+x {folder}"]
+    return []

@@ -1,0 +1,99 @@
+"""Installing below another root, what stands against it, and the files themselves."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from homeface.adapters import installation, system_files
+from homeface.adapters.installation import Target, left_behind, obstacles, plan_install, plan_uninstall
+from tests.cli.conftest import Command, homeface  # noqa: F401 - a fixture
+
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
+PROGRAM = Path("/opt/homeface/bin/homeface")
+
+
+def files(root: Path) -> set[str]:
+    return {str(file.relative_to(root)) for file in root.rglob("*") if file.is_file()}
+
+
+def test_there_and_back_below_another_root(tmp_path: Path) -> None:
+    target = Target(tmp_path)
+    command = Path("/srv/faces/bin/homeface")
+    for step in plan_install(command, target, enable=True):
+        assert not step.sentence.startswith(("Tell", "Start")), "no command is run for another root"
+        step.do()
+    unit = (tmp_path / "etc/systemd/system/homeface.service").read_text()
+    assert f"ExecStart={command} run -c /etc/homeface/config.yaml" in unit
+    assert (tmp_path / "etc/homeface/config.yaml").stat().st_mode & 0o777 == 0o640
+    assert plan_install(command, target, enable=False) == []
+    (tmp_path / "etc/homeface/config.yaml").write_text("mine")
+    moved = plan_install(PROGRAM, target, enable=False)
+    assert [step.sentence.split()[0] for step in moved] == ["Update", "Update"]
+    for step in plan_uninstall(target, purge=False):
+        step.do()
+    assert files(tmp_path) == {"etc/homeface/config.yaml"}
+    assert left_behind(target) == [tmp_path / "etc/homeface"]
+    for step in plan_uninstall(target, purge=True):
+        step.do()
+    assert files(tmp_path) == set()
+
+
+def test_a_step_that_fails_says_which(homeface: Command, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "etc").write_text("a file where a folder should be")
+    answer = homeface("install", "--root", tmp_path / "root", "--yes")
+    assert answer.code == 1
+    assert "This will be done:" in answer.out
+    assert answer.err.startswith(("Step 1 failed:", "homeface cannot be installed"))
+
+
+def test_what_stands_against_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = tmp_path / "venv" / "bin" / "homeface"
+    hidden.parent.mkdir(parents=True)
+    hidden.touch()
+    (tmp_path / "venv").chmod(0o700)
+    monkeypatch.setattr(installation, "_HIDDEN", (str(tmp_path),))
+    told = "\n".join(obstacles(hidden, Target(tmp_path / "root")))
+    assert f"cannot see {tmp_path}" in told
+    assert "chmod o+x" in told
+    assert "is not there" in "\n".join(obstacles(tmp_path / "none", Target(tmp_path)))
+
+
+def test_the_template_is_the_service_but_for_its_name() -> None:
+    """Every setting of one is in the other; what differs is the node's name in paths and texts."""
+
+    def settings(name: str) -> list[str]:
+        lines = (UNITS / name).read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if line and not line.startswith("#")]
+
+    one, many = settings("homeface.service"), settings("homeface@.service")
+    replaced = [
+        line.replace("/%i.yaml", "/config.yaml").replace("homeface/%i", "homeface").replace(" (%i)", "")
+        for line in many
+    ]
+    assert replaced[:-1] == one[:-1]
+    assert (one[-1], many[-1]) == ("WantedBy=multi-user.target", "WantedBy=homeface.target")
+
+
+@pytest.mark.parametrize("name", ["homeface.service", "homeface@.service"])
+def test_exposure(name: str, tmp_path: Path) -> None:
+    if subprocess.run(["which", "systemd-analyze"], capture_output=True, check=False).returncode:
+        pytest.skip("needs systemd-analyze")
+    unit = tmp_path / name.replace("@", "@node")
+    unit.write_text((UNITS / name).read_text())
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr
+
+
+def test_every_shipped_file_is_found() -> None:
+    found = {file.place.name for file in system_files.system_files(PROGRAM)}
+    assert found == {"homeface.service", "homeface@.service", "homeface.target", "homeface.conf"}
+    assert "rooms:" in system_files.example_config()

@@ -1,0 +1,240 @@
+"""The service under the real systemd: installed, watched, restarted, bounded, kept in its place.
+
+The tests follow each other like the life of one installation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.linux.conftest import CONFIG
+from tests.support.data import requires_data
+from tests.support.nspawn import OPT, Container, requires_nspawn
+from tests.support.waiting import wait_until
+
+pytestmark = [requires_nspawn, requires_data, pytest.mark.slow, pytest.mark.timeout(600)]
+
+READY_SECONDS = 150
+
+
+def wait_active(box: Container, unit: str = "homeface") -> None:
+    wait_until(
+        lambda: box.show(unit, "ActiveState", "SubState") == ["active", "running"],
+        READY_SECONDS,
+        f"{unit} runs: {box.show(unit, 'ActiveState', 'SubState')}",
+    )
+
+
+def pid(box: Container, unit: str = "homeface") -> str:
+    return box.show(unit, "MainPID")[0]
+
+
+def drop_in(box: Container, text: str) -> None:
+    box.write("/etc/systemd/system/homeface.service.d/test.conf", f"[Service]\n{text}")
+    box.run("systemctl", "daemon-reload")
+
+
+def test_a_dry_run_tells_everything_and_does_nothing(box: Container) -> None:
+    told = box.homeface("install", "--dry-run")
+    assert "Write /etc/systemd/system/homeface.service" in told
+    assert "Make the user homeface" in told
+    assert "config.yaml" not in told, "there is one already"
+    assert "homeface" not in box.run("cat", "/etc/passwd")
+    assert box.attempt("test", "-e", "/etc/systemd/system/homeface.service")[0] == 1
+
+
+def test_installing_starts_it(box: Container) -> None:
+    before = box.run("cat", "/etc/homeface/config.yaml")
+    told = box.homeface("install", "--yes", "--enable")
+    assert re.search(r"1\. Write .*\n(.*\n)*Done\.", told)
+    wait_active(box)
+    assert box.run("cat", "/etc/homeface/config.yaml") == before
+    assert box.run("stat", "-c", "%U %G %a", "/etc/homeface/config.yaml").split() == [
+        "root",
+        "homeface",
+        "640",
+    ]
+    assert box.run("stat", "-c", "%U", f"/proc/{pid(box)}").strip() == "homeface"
+    assert "0 of 1 cameras" in box.show("homeface", "StatusText")[0]
+    assert box.run("systemctl", "is-enabled", "homeface").strip() == "enabled"
+
+
+def test_installing_again_changes_nothing(box: Container) -> None:
+    before = pid(box)
+    told = box.homeface("install", "--dry-run")
+    assert "Write" not in told
+    assert "Update" not in told
+    assert pid(box) == before
+
+
+def test_systemd_has_nothing_to_complain_about(box: Container) -> None:
+    units = [f"/etc/systemd/system/{name}" for name in ("homeface.service", "homeface.target")]
+    told = box.run("systemd-analyze", "verify", "--man=no", *units, "homeface@attic.service")
+    assert "homeface" not in told, told
+    told = box.run("systemd-analyze", "security", "--threshold=15", "--no-pager", "homeface.service")
+    assert "Overall exposure level" in told
+
+
+def test_a_command_of_root_and_one_of_the_user_mean_the_services_database(box: Container) -> None:
+    as_user = [
+        "setpriv",
+        "--reuid=homeface",
+        "--regid=homeface",
+        "--init-groups",
+        "env",
+        "HOME=/var/lib/homeface",
+    ]
+    told = box.run(*as_user, f"{OPT}/bin/homeface", "check", "--json", check=False)
+    storage = next(row for row in json.loads(told) if row["what"] == "storage")
+    assert storage["text"].startswith("/var/lib/homeface/homeface.db")
+    box.homeface("key", "rotate")  # root writes the key, and the service must go on with it
+    owners = box.run("sh", "-c", "stat -c %U /var/lib/homeface/*").split()
+    assert set(owners) == {"homeface"}
+
+
+def test_the_journal_has_fields(box: Container) -> None:
+    wait_until(lambda: "is unavailable" in box.journal("HOMEFACE_CAMERA=hall"), 30, "the camera's outage")
+    entries = [json.loads(line) for line in box.journal("-o", "json", "HOMEFACE_CAMERA=hall").splitlines()]
+    assert {entry["PRIORITY"] for entry in entries} == {"4"}
+    assert {entry["SYSLOG_IDENTIFIER"] for entry in entries} == {"homeface"}
+    assert {entry["HOMEFACE_UNIT"] for entry in entries} == {"homeface.service"}
+
+
+def test_a_reload_keeps_the_process_and_a_wrong_one_is_refused(box: Container) -> None:
+    before = pid(box)
+    box.write("/etc/homeface/config.yaml", CONFIG.replace("hall: {}", "hall: {name: Vestibule}"))
+    box.run("systemctl", "reload", "homeface")
+    wait_until(lambda: "The configuration was read again" in box.journal("-u", "homeface"), 20)
+    wait_active(box)
+    box.write("/etc/homeface/config.yaml", "rooms: 5\n")
+    box.run("systemctl", "reload", "homeface")
+    wait_until(lambda: "is refused, the old one stays" in box.journal("-u", "homeface"), 20)
+    wait_active(box)
+    box.write("/etc/homeface/config.yaml", CONFIG)
+    assert pid(box) == before
+
+
+def test_a_stopped_process_is_noticed_by_the_watchdog(box: Container) -> None:
+    drop_in(box, "WatchdogSec=6\nTimeoutAbortSec=1\nRestartSec=200ms\n")
+    box.run("systemctl", "restart", "homeface")
+    before = pid(box)
+    box.run("sh", "-c", f"kill -STOP {before}")
+    wait_until(lambda: box.show("homeface", "NRestarts") == ["1"], 40, "the watchdog restarts it")
+    wait_active(box)
+    assert pid(box) != before
+    assert "Watchdog timeout" in box.journal("-u", "homeface")
+
+
+def test_a_dead_camera_is_no_reason_for_the_watchdog(box: Container) -> None:
+    """The only camera has been dead all the time, for more than the watchdog's limit."""
+    since = int(box.show("homeface", "ActiveEnterTimestampMonotonic")[0])
+    now = "cut -d. -f1 /proc/uptime"
+    wait_until(lambda: int(box.run("sh", "-c", now)) - since / 1e6 > 8, 20, "longer than the limit")
+    assert box.show("homeface", "ActiveState", "NRestarts") == ["active", "1"]
+
+
+def test_a_killed_process_is_started_again(box: Container) -> None:
+    before = pid(box)
+    box.run("sh", "-c", f"kill -KILL {before}")
+    wait_until(lambda: box.show("homeface", "NRestarts") == ["2"], 20, "it is started again")
+    wait_active(box)
+    assert pid(box) != before
+
+
+def test_it_writes_nowhere_but_in_its_own_folders(box: Container) -> None:
+    places = box.run(
+        "sh", "-c", "find / -xdev -user homeface -not -path '/proc/*' -not -path '/sys/*' 2>/dev/null; true"
+    ).split()
+    ours = ("/var/lib/homeface", "/var/cache/homeface", "/run/homeface", "/var/lib/private")
+    assert [place for place in places if not place.startswith(ours)] == []
+    inside = """
+        import os, pathlib
+        for place in ("/", "/etc", "/etc/homeface", "/usr", "/opt/homeface", "/home", "/root", "/boot",
+                      "/var/log",
+                      "/dev", "/sys/kernel", "/proc/sys/kernel", "/var/lib", "/var/lib/homeface"):
+            try:
+                pathlib.Path(place, "trial").write_text("x")
+                print("wrote", place)
+            except OSError:
+                pass
+        for device in ("/dev/kmsg", "/dev/mem", "/dev/sda", "/dev/vda", "/dev/input/event0"):
+            try:
+                open(device, "rb")
+                print("opened", device)
+            except OSError:
+                pass
+    """
+    lines = [line[8:] for line in inside.splitlines()]
+    box.write("/opt-trial.py", "\n".join(lines))
+    drop_in(
+        box,
+        f"ExecStart=\nExecStart={OPT}/bin/python /opt-trial.py\nType=oneshot\nRestart=no\nWatchdogSec=0\n",
+    )
+    box.run("systemctl", "restart", "homeface")
+    told = box.journal("-u", "homeface", "-o", "cat", "--since=-10s")
+    assert [line for line in told.splitlines() if line.startswith(("wrote", "opened"))] == [
+        "wrote /var/lib/homeface"
+    ]
+
+
+def test_a_wrong_configuration_is_not_started_again(box: Container) -> None:
+    drop_in(box, "RestartSec=200ms\n")
+    box.run("systemctl", "stop", "homeface")
+    box.write("/etc/homeface/config.yaml", "rooms: 5\n")
+    box.run("systemctl", "reset-failed", "homeface", check=False)
+    assert box.attempt("systemctl", "start", "homeface")[0] != 0
+    assert box.show("homeface", "ActiveState", "ExecMainStatus", "NRestarts") == ["failed", "2", "0"]
+    assert "config.yaml:1: rooms" in box.journal("-u", "homeface")
+    box.write("/etc/homeface/config.yaml", CONFIG)
+
+
+def test_a_crash_loop_ends(box: Container) -> None:
+    """The unit's own limits, with a daemon that dies at once, and a shorter wait between two starts."""
+    drop_in(box, "ExecStart=\nExecStart=/bin/false\nRestartSec=20ms\n")
+    box.run("systemctl", "reset-failed", "homeface", check=False)
+    box.attempt("systemctl", "start", "homeface")
+    wait_until(lambda: box.show("homeface", "ActiveState") == ["failed"], 60, "it gives up")
+    assert box.show("homeface", "NRestarts") == ["10"]
+    assert "Start request repeated too quickly" in box.journal("-u", "homeface")
+
+
+def test_the_key_is_sealed_by_the_machine(box: Container) -> None:
+    box.run("rm", "/etc/systemd/system/homeface.service.d/test.conf")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "reset-failed", "homeface")
+    told = box.homeface("key", "seal", "--with", "host", "--yes")
+    assert "Sealed as /etc/credstore.encrypted/homeface.key" in told
+    assert box.attempt("test", "-e", "/var/lib/homeface/homeface.key")[0] == 1
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "start", "homeface")
+    wait_active(box)
+    refused = box.homeface("people", "list", check=False)
+    assert "is missing" in refused
+    assert "Nobody is enrolled yet" in box.homeface("key", "run", "people", "list")
+
+
+def test_a_second_node_has_everything_of_its_own(box: Container) -> None:
+    box.write("/etc/homeface/attic.yaml", CONFIG.replace("box", "attic").replace("web: {enabled: true}", ""))
+    box.run("chgrp", "homeface", "/etc/homeface/attic.yaml")
+    box.run("systemctl", "start", "homeface@attic")
+    wait_active(box, "homeface@attic")
+    assert box.attempt("test", "-e", "/var/lib/homeface/attic/homeface.db")[0] == 0
+    told = box.homeface("check", "-c", "/etc/homeface/attic.yaml", "--json", check=False)
+    storage = next(row for row in json.loads(told) if row["what"] == "storage")
+    assert storage["text"].startswith("/var/lib/homeface/attic/homeface.db")
+    assert box.show("homeface", "ActiveState") == ["active"]
+    box.run("systemctl", "stop", "homeface.target")
+
+
+def test_uninstalling_leaves_the_faces_and_purging_nothing(box: Container) -> None:
+    told = box.homeface("install", "--uninstall", "--yes")
+    assert "Left behind: /var/lib/homeface" in told
+    assert box.attempt("systemctl", "cat", "homeface")[0] != 0
+    assert box.attempt("test", "-e", "/var/lib/homeface/homeface.db")[0] == 0
+    box.homeface("install", "--uninstall", "--purge", "--yes")
+    for place in ("/var/lib/homeface", "/etc/homeface", "/var/cache/homeface"):
+        assert box.attempt("test", "-e", place)[0] == 1
+    assert "homeface" not in box.run("cat", "/etc/passwd")
