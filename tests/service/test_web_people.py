@@ -16,6 +16,7 @@ from homeface.adapters.store import Store
 from homeface.adapters.web.access import Scope
 from homeface.core.types import Unknown
 from tests.fakes.engine import GOOD_QUALITY, FakeEngine
+from tests.support.disk import all_there, everything_on, none_there
 from tests.support.life import BASE, enrol, show
 from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained
 from tests.support.people import BOX, DAD, ELSEWHERE, MUM, STRANGER, frame_with
@@ -142,6 +143,8 @@ async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, t
     await show(page.life, "hall", frame_with((MUM, BOX)))
     await until(lambda: page.life.hub.house.snapshot().people[anna].room == "hall")
     sealed = await to_thread(_sealed, store, anna)
+    assert len(sealed) == 6
+    assert await to_thread(all_there, sealed, tmp_path / "state")
     await until(lambda: page.life.publisher._scanned and not page.life.link._dirty)
     assert (await page.owner.delete(f"{API}/people/{anna}")).status == 204
     assert (await page.owner.get(f"{API}/people/{anna}")).status == 404
@@ -152,9 +155,8 @@ async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, t
     await until(lambda: not page.life.link._dirty, what="the broker is told")
     left = await to_thread(retained, broker, "#")
     assert [topic for topic, payload in left.items() if anna in topic or anna.encode() in payload] == []
-    disk = await to_thread(_disk, tmp_path / "state")
-    assert len(sealed) == 6
-    assert not any(blob in disk for blob in [*sealed, b"Zacharias"])
+    assert await to_thread(none_there, sealed, tmp_path / "state")
+    assert b"Zacharias" not in await to_thread(everything_on, tmp_path / "state")
     assert (await page.owner.delete(f"{API}/people/{anna}")).status == 404
     acts = [(act.what, act.subject) for act in await to_thread(store.acts)]
     assert ("remove person", anna) in acts
@@ -165,10 +167,6 @@ def _sealed(store: Store, person: str) -> list[bytes]:
         vectors = connection.execute("SELECT vector FROM template WHERE subject_id = ?", (person,)).fetchall()
         crops = connection.execute("SELECT picture FROM crop WHERE subject_id = ?", (person,)).fetchall()
     return [row[0] for row in [*vectors, *crops]]
-
-
-def _disk(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 async def test_everything_about_a_person_as_a_file(page: WebLife) -> None:
