@@ -16,6 +16,7 @@ from homeface import config as configuration
 from homeface.adapters.store import NewTemplate, Store
 from homeface.config import Config
 from homeface.core.types import ImageBGR
+from homeface.inference.engine import Engine
 from homeface.service import health, publisher, recognition, watch
 from homeface.service.life import Life
 from tests.fakes.camera import FakeCamera
@@ -36,11 +37,14 @@ SCAN_SECONDS = 0.3
 
 
 @contextmanager
-def fakes() -> Iterator[None]:
-    """No reader threads, figures for the fake engine, and a short look at what an earlier run left."""
+def fakes(*, real_faces: bool = False) -> Iterator[None]:
+    """No reader threads, figures for the fake engine, and a short look at what an earlier run left.
+
+    ``real_faces``: for a real engine, with its own figures.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "Camera", FakeCamera)
-        for module in (recognition, health):
+        for module in () if real_faces else (recognition, health):
             patch.setattr(module, "calibration_for", lambda _model_id, _folder=None: FAKE_CALIBRATION)
         patch.setattr(publisher, "_SCAN_SECONDS", SCAN_SECONDS)
         yield
@@ -67,9 +71,9 @@ async def enrol(store: Store, *people: int) -> dict[int, str]:
 
 
 @asynccontextmanager
-async def living(config: Config, engine: FakeEngine, store: Store) -> AsyncIterator[Life]:
+async def living(config: Config, engine: FakeEngine | Engine, store: Store) -> AsyncIterator[Life]:
     """One life as the daemon leads it, connected and with its discovery sent."""
-    with fakes():
+    with fakes(real_faces=isinstance(engine, Engine)):
         life = Life(config, engine, store)
         await life.begin()
         async with asyncio.TaskGroup() as tasks:

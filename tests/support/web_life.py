@@ -18,6 +18,7 @@ from PIL import Image
 from homeface.adapters.store import Store
 from homeface.adapters.web.accounts import Accounts
 from homeface.core.types import ImageBGR
+from homeface.inference.engine import Engine
 from homeface.service.life import Life
 from tests.fakes.engine import FakeEngine
 from tests.support.life import house_config, living
@@ -36,7 +37,13 @@ class WebLife:
 
 @asynccontextmanager
 async def web_living(
-    folder: Path, broker: Mosquitto, engine: FakeEngine, store: Store, *, web: Any = None, **changes: Any
+    folder: Path,
+    broker: Mosquitto,
+    engine: FakeEngine | Engine,
+    store: Store,
+    *,
+    web: Any = None,
+    **changes: Any,
 ) -> AsyncIterator[WebLife]:
     """One life with its page on a free port, and the owner's browser."""
     section = {"enabled": True, "port": free_port(), **(web or {})}
