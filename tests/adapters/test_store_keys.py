@@ -157,7 +157,8 @@ def test_a_key_that_cannot_be_written_stays(path: Path, tmp_path: Path) -> None:
 
 def test_no_sealed_column_is_forgotten() -> None:
     """A column of bytes is either sealed, and then known to the change of the key, or named here."""
-    plain = {("meta", "value")}
+    hashes = {("link", "key"), ("web_session", "key"), ("web_token", "key")}
+    plain = {("meta", "value"), *hashes}
     with closing(sqlite3.connect(":memory:")) as connection:
         for migration in MIGRATIONS:
             for statement in migration:
