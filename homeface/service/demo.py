@@ -114,6 +114,15 @@ class RememberingEngine:
         return self._engine.device
 
     @property
+    def runtime(self) -> str:
+        """The engine's."""
+        return self._engine.runtime
+
+    def heartbeat(self) -> float:
+        """The engine's."""
+        return self._engine.heartbeat()
+
+    @property
     def stats(self) -> EngineStats:
         """Counts."""
         return self._engine.stats

@@ -80,7 +80,8 @@ class Hub:
         self._order = asyncio.Lock()
         self._changed = asyncio.Event()
         self._saved_at = 0.0
-        self._saving_failed = False
+        self.saving_failed = False
+        """True after a write that failed, until one works again."""
 
     async def restore(self) -> None:
         """Take over what the last run knew, aged to now. Call it once, first."""
@@ -211,12 +212,12 @@ class Hub:
         try:
             await asyncio.to_thread(write)
         except StoreError as error:
-            _LOG.log(logging.DEBUG if self._saving_failed else logging.WARNING, "%s", error)
-            self._saving_failed = True
+            _LOG.log(logging.DEBUG if self.saving_failed else logging.WARNING, "%s", error)
+            self.saving_failed = True
         else:
-            if self._saving_failed:
+            if self.saving_failed:
                 _LOG.info("The database can be written again.")
-            self._saving_failed = False
+            self.saving_failed = False
 
 
 def _essence(state: HouseState) -> object:

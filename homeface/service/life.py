@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from homeface.adapters.camera import CameraStats
 from homeface.adapters.homeassistant import CameraFigures, HubFigures
 from homeface.adapters.mqtt import MqttLink
+from homeface.adapters.status_socket import serve_status
 from homeface.adapters.store import Store
 from homeface.adapters.web.report import HealthReport
 from homeface.config import Config
@@ -26,6 +27,7 @@ from homeface.service.hub import Hub
 from homeface.service.inbox import Inbox
 from homeface.service.pipeline import CountingEngine, Pipeline, Recognition
 from homeface.service.publisher import Publisher
+from homeface.service.readings import Disk, Tally, look_at_disk, status_document
 from homeface.service.recognition import likeness_scale, recognition_of
 from homeface.service.settings import effective
 from homeface.service.unknown_keeper import UnknownKeeper
@@ -39,6 +41,7 @@ _LOG = logging.getLogger(__name__)
 _GALLERY_INTERVAL_SECONDS = 1.0
 _DIAGNOSTICS_INTERVAL_SECONDS = 10.0
 _PURGE_INTERVAL_SECONDS = 3600.0
+_HUNG_SECONDS = 30.0
 
 
 class Diagnostics:
@@ -87,6 +90,9 @@ class Life:
         self._gallery_version = -1
         self._loading = asyncio.Lock()
         self._diagnostics = Diagnostics()
+        self.tally = Tally()
+        self.hub.listeners.append(self.tally.note)
+        self.disk = Disk()
 
     async def begin(self) -> None:
         """Restore the last state, load the gallery, build the cameras, open the page.
@@ -135,6 +141,7 @@ class Life:
             ("diagnostics", self._diagnose()),
             ("purge", self._purge()),
             ("web", self._serve_web()),
+            ("status", self._serve_status()),
             ("unknown visits", self._keep_unknown()),
             *((f"camera {slug}", watch.run()) for slug, watch in self.watches.items()),
         ]
@@ -155,12 +162,26 @@ class Life:
         return f"{available} of {len(self.watches)} cameras, broker {broker}"
 
     def health(self) -> HealthReport:
-        """Ready: every camera and the broker are there. Names no people."""
-        details = {"broker": "connected" if self.link.connected else str(self.link.error or "connecting")}
+        """Ready: every camera and the broker are there, and what happens can be kept. Healthy: the device
+        makes progress (the loop does: it answers). Names no people.
+        """
+        silent = time.monotonic() - self.engine.heartbeat()
+        healthy = silent < _HUNG_SECONDS
+        details = {"device": "works" if healthy else f"no progress for {silent:.0f} s"}
+        details["storage"] = "cannot be written" if self.hub.saving_failed else "works"
+        details |= {"broker": "connected" if self.link.connected else str(self.link.error or "connecting")}
         for slug, watch in self.watches.items():
             details[f"camera {slug}"] = "pictures come" if watch.status.available else watch.status.reason
-        ready = self.link.connected and all(watch.status.available for watch in self.watches.values())
-        return HealthReport(ready=ready, healthy=True, details=details)
+        cameras = all(watch.status.available for watch in self.watches.values())
+        ready = healthy and cameras and self.link.connected and not self.hub.saving_failed
+        return HealthReport(ready=ready, healthy=healthy, details=details)
+
+    async def _serve_status(self) -> None:
+        """A status that cannot be asked for is no reason to stop recognising."""
+        try:
+            await serve_status(self.store.path.parent, lambda: status_document(self))
+        except OSError as error:
+            _LOG.warning("homeface status will not work: %s", error)
 
     async def _serve_web(self) -> None:
         if self._web is None:
@@ -242,6 +263,7 @@ class Life:
             await asyncio.sleep(_DIAGNOSTICS_INTERVAL_SECONDS)
             stats = {slug: watch.stats for slug, watch in self.watches.items()}
             self._diagnostics.measure(stats, _DIAGNOSTICS_INTERVAL_SECONDS)
+            self.disk = await asyncio.to_thread(look_at_disk, self.store)
             self.publisher.publish_states()
 
     def _figures(self) -> tuple[Mapping[str, CameraFigures], HubFigures]:

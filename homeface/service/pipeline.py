@@ -62,6 +62,13 @@ class CountingEngine(FaceEngine, Protocol):
         """What it runs on, such as ``cpu`` or ``cuda:0``."""
 
     @property
+    def runtime(self) -> str:
+        """What runs the models, such as ``openvino``."""
+
+    def heartbeat(self) -> float:
+        """``time.monotonic()`` of its last progress; idling is progress, hanging is not."""
+
+    @property
     def stats(self) -> EngineStats:
         """Counts so far; ``dropped``: faces that came to no embedding because newer ones were waiting."""
 

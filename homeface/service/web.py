@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from homeface import __version__
+from homeface.adapters.metrics import render
 from homeface.adapters.web.accounts import Accounts
 from homeface.adapters.web.links import Links
 from homeface.adapters.web.models import Info
@@ -18,6 +19,7 @@ from homeface.adapters.web.settings import is_loopback
 from homeface.adapters.web.uploads import Uploads
 from homeface.service import wiring
 from homeface.service.backups import Backups
+from homeface.service.readings import readings
 from homeface.service.settings import LiveSettings
 from homeface.service.web_desks import open_desks
 
@@ -37,6 +39,10 @@ class WebHouse:
     def report(self) -> HealthReport:
         """How the service is."""
         return self._life.health()
+
+    async def metrics(self) -> bytes:
+        """Figures for Prometheus."""
+        return await asyncio.to_thread(render, readings(self._life))
 
     def info(self) -> Info:
         """What runs here."""

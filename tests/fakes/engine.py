@@ -98,6 +98,7 @@ class FakeEngine:
         self.model_id = model_id
         self.detector_name = "fake"
         self.device = device
+        self.runtime = "fake"
         self.quality_of: Callable[[int], Quality] = lambda person: GOOD_QUALITY
         self.look_seconds = 0.0
         self.embed_seconds = 0.0

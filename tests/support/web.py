@@ -37,6 +37,9 @@ class PaintedHouse:
 
     health: HealthReport = field(default_factory=lambda: HealthReport(ready=True, healthy=True))
 
+    async def metrics(self) -> bytes:
+        return b"homeface_ready 1.0\n"
+
     def report(self) -> HealthReport:
         return self.health
 

@@ -189,6 +189,11 @@ class Store(
         self._database.copy_to(place)
         return True
 
+    def copied_at(self) -> float | None:
+        """When the daily copy was made (seconds since the epoch); None: there is none. Raises OSError."""
+        place = copies.daily(self.path)
+        return place.stat().st_mtime if place.exists() else None
+
     def has_whole_copy(self) -> bool:
         """Whether a copy lies beside the database that could take its place (it is read through)."""
         return bool(copies.whole_copies(self.path))

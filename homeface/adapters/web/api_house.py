@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from homeface.adapters.metrics import CONTENT_TYPE
 from homeface.adapters.web.access import ANYBODY, MONITOR, READ
 from homeface.adapters.web.context import Context
 from homeface.adapters.web.models import HealthAnswer, Info
@@ -25,6 +26,11 @@ async def get_readyz(context: Context) -> web.Response:
     """Does it do its whole job?"""
     report = context.services.house.report()
     return _health(report.ready and report.healthy, "ready", dict(report.details))
+
+
+async def get_metrics(context: Context) -> web.Response:
+    """Figures of cameras, device, broker and storage for Prometheus; no names, nothing of who is where."""
+    return web.Response(body=await context.services.house.metrics(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def get_authority(context: Context) -> web.Response:
@@ -55,6 +61,7 @@ def _health(good: bool, word: str, details: dict[str, str]) -> web.Response:
 ROUTES = (
     Route("GET", "/healthz", get_healthz, MONITOR, "Does it make progress", answer=HealthAnswer),
     Route("GET", "/readyz", get_readyz, MONITOR, "Does it do its whole job", answer=HealthAnswer),
+    Route("GET", "/metrics", get_metrics, MONITOR, "Figures for Prometheus", answer=Media("text/plain")),
     api("GET", "/ca.crt", get_authority, ANYBODY, "The authority behind the page's own certificate",
         answer=Media("application/x-x509-ca-cert")),
     api("GET", "/info", get_info, READ, "What runs here", answer=Info),

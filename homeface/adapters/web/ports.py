@@ -29,6 +29,9 @@ class HouseView(Protocol):
     def report(self) -> HealthReport:
         """How the service is, without personal data."""
 
+    async def metrics(self) -> bytes:
+        """Figures for Prometheus, without personal data (``homeface.adapters.metrics.CONTENT_TYPE``)."""
+
     def info(self) -> Info:
         """What runs here; ``tls`` and ``secure_context_hint`` are filled in by the page."""
 

@@ -44,6 +44,13 @@ async def test_pages_tell_the_truth_of_the_moment(
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+async def test_metrics_are_for_this_machine_and_for_tokens(home: WebHome) -> None:
+    answer = await Browser(home).get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert (await Browser(home).get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status == 401
+
+
 async def test_from_elsewhere_the_health_pages_need_a_token(home: WebHome) -> None:
     elsewhere = {"X-Forwarded-For": "127.0.0.1"}  # whoever says so is no proxy that we know
     assert (await Browser(home).get("/healthz", headers=elsewhere)).status == 401
