@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import ssl
+import time
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
@@ -15,9 +16,14 @@ from homeface.adapters.web.ports import Services
 from homeface.adapters.web.routes import ROUTES
 from homeface.adapters.web.routing import Route
 from homeface.adapters.web.settings import WebSettings
+from homeface.adapters.web.wrapper import HttpHandler
 from homeface.errors import HomefaceError
 
 _LOG = logging.getLogger(__name__)
+_SWEEP_INTERVAL_SECONDS = 10.0
+_HANDSHAKE_SECONDS = 10.0
+_KEEP_ALIVE_SECONDS = 30.0
+_LINGERING_SECONDS = 2.0  # for a sender to see that the rest is not wanted
 _RENEW_INTERVAL_SECONDS = 6 * 3600.0
 MAX_CONNECTIONS = 256
 """Cameras and the broker need file descriptors too."""
@@ -32,6 +38,8 @@ class WebServer:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._context: ssl.SSLContext | None = None
+        self._spoken: set[object] = set()
+        self._silent: set[web.RequestHandler] = set()
 
     @property
     def port(self) -> int:
@@ -50,12 +58,25 @@ class WebServer:
         settings = self._services.settings
         context = await self._tls()
         app = build_app(self._services, self._routes)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        app.middlewares.insert(0, self._listen)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            lingering_time=_LINGERING_SECONDS,
+        )
         await runner.setup()
         try:
             assert runner.server is not None  # noqa: S101 - set by ``setup``
             self._server = await asyncio.get_running_loop().create_server(
-                _limited(runner.server), settings.host, settings.port, ssl=context, reuse_address=True
+                _limited(runner.server),
+                settings.host,
+                settings.port,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
+                reuse_address=True,
             )
         except OSError as error:
             await runner.cleanup()
@@ -68,13 +89,27 @@ class WebServer:
 
     async def run(self) -> None:
         """Whatever is to be done while it serves; runs for ever."""
+        renewed = time.monotonic()
         while True:
-            await asyncio.sleep(_RENEW_INTERVAL_SECONDS)
-            if self._context is not None:
+            await asyncio.sleep(_SWEEP_INTERVAL_SECONDS)
+            self.sweep()
+            if self._context is not None and time.monotonic() - renewed > _RENEW_INTERVAL_SECONDS:
+                renewed = time.monotonic()
                 try:
                     await asyncio.to_thread(self._renew)
                 except HomefaceError as error:
                     _LOG.warning("%s", error)
+
+    def sweep(self) -> None:
+        """Hang up on those who were silent at the last sweep and are still: they only take places."""
+        server = self._runner.server if self._runner is not None else None
+        if server is None:
+            return
+        self._spoken &= set(server.connections)
+        silent = {connection for connection in server.connections if connection not in self._spoken}
+        for connection in silent & self._silent:
+            connection.force_close()
+        self._silent = silent - self._silent
 
     async def aclose(self) -> None:
         """Stop serving; a second call does nothing."""
@@ -85,6 +120,12 @@ class WebServer:
         if runner is not None:
             await runner.cleanup()
             self._services.uploads.close()
+
+    @web.middleware
+    async def _listen(self, request: web.Request, handler: HttpHandler) -> web.StreamResponse:
+        """Whoever has asked something is no silent connection."""
+        self._spoken.add(request.protocol)
+        return await handler(request)
 
     async def _tls(self) -> ssl.SSLContext | None:
         if self.settings.tls is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import zlib
 from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from aiohttp import BodyPartReader, ClientPayloadError, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from homeface.adapters.photos import PHOTO_MAX_BYTES, load_photo
 from homeface.core.types import ImageBGR
@@ -21,6 +23,16 @@ from homeface.errors import BusyError, InvalidRequestError, StoreError
 _CHUNK_BYTES = 64 * 1024
 _LABEL_CHARACTERS = 120
 _T = TypeVar("_T")
+_BROKEN = (
+    ValueError,
+    LookupError,
+    AssertionError,
+    RuntimeError,
+    ClientPayloadError,
+    HttpProcessingError,
+    zlib.error,
+)
+"""What aiohttp raises for forms that are damaged or meant to do damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,9 @@ class Uploads:
     def __init__(self, limits: UploadLimits | None = None) -> None:
         self.limits = limits or UploadLimits()
         self._slots = asyncio.Semaphore(self.limits.at_once)
+        self._receiving = 0
+        self.most_at_once = 0
+        """The largest number of forms that were received at the same time."""
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="web-decode")
 
     def close(self) -> None:
@@ -140,9 +155,12 @@ class Uploads:
                 await self._slots.acquire()
         except TimeoutError as error:
             raise BusyError("Too many uploads at once; try again in a moment.", retry_seconds=5) from error
+        self._receiving += 1
+        self.most_at_once = max(self.most_at_once, self._receiving)
         try:
             yield
         finally:
+            self._receiving -= 1
             self._slots.release()
 
 
@@ -162,7 +180,7 @@ class _Clock:
                 return await coming
         except TimeoutError as error:
             raise InvalidRequestError("The upload is too slow, or it never ends.", key="too_slow") from error
-        except (ValueError, AssertionError, RuntimeError, ClientPayloadError) as error:
+        except _BROKEN as error:
             raise _broken_form() from error
         finally:
             self._left -= loop.time() - began
@@ -173,7 +191,7 @@ async def _form(request: web.Request) -> MultipartReader:
         raise InvalidRequestError("Send the files as a form (multipart/form-data).", key="not_a_form")
     try:
         return await request.multipart()
-    except (ValueError, AssertionError) as error:
+    except _BROKEN as error:
         raise _broken_form() from error
 
 
