@@ -32,6 +32,7 @@ def keep_house(store: Store, storage: Storage, now: float, oldest_unknown_visit:
         "Forgot %d visits without a name older than web.unknown_retention.",
         lambda: store.purge_unknown_visits(oldest_unknown_visit),
     )
+    _do("", lambda: store.forget_what_is_over(now))
     _do("", lambda: int(store.make_daily_copy(now)))
 
 

@@ -80,6 +80,10 @@ class Stream:
         self._answer = answer
         self.status = answer.status
 
+    async def line(self) -> bytes:
+        """The next line; empty when the stream has ended."""
+        return await self._answer.content.readline()
+
     async def next(self, *names: str) -> tuple[str, Any]:
         """The next event of one of these names (none: of any)."""
         while True:

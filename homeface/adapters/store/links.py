@@ -108,10 +108,12 @@ class LinkTables:
             )
         return bool(found)
 
-    def forget_expired_links(self, now: float) -> int:
-        """Links that are over, with the names in them; returns how many."""
+    def forget_what_is_over(self, now: float) -> int:
+        """Links that are over, with the names in them, and sessions; returns how many."""
         with self._database.write() as connection:
-            return connection.execute("DELETE FROM link WHERE expires_at < ?", (now,)).rowcount
+            links = connection.execute("DELETE FROM link WHERE expires_at < ?", (now,)).rowcount
+            sessions = connection.execute("DELETE FROM web_session WHERE expires_at < ?", (now,)).rowcount
+            return links + sessions
 
     def remove_link(self, link_id: str) -> bool:
         """The link and its sessions end; False when there is none."""

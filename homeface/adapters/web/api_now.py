@@ -40,7 +40,7 @@ async def get_events(context: Context) -> web.StreamResponse:
         hidden = _NOT_FOR_MEMBERS if context.me().role is Role.MEMBER else set()
         try:
             async with asyncio.timeout(STREAM_SECONDS):
-                await _stream(response, news, hidden)
+                await _stream(context, response, news, hidden)
         except (TimeoutError, ConnectionError):
             pass  # the browser comes again, or is gone
         return response
@@ -48,8 +48,14 @@ async def get_events(context: Context) -> web.StreamResponse:
         news.close()
 
 
-async def _stream(response: web.StreamResponse, news: News, hidden: set[str]) -> None:
+async def _stream(context: Context, response: web.StreamResponse, news: News, hidden: set[str]) -> None:
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
     while True:
+        if loop.time() - asked >= PING_SECONDS:  # who was shown out hears no more
+            asked = loop.time()
+            if not await context.still_in():
+                return
         try:
             async with asyncio.timeout(PING_SECONDS):
                 found = await news.changes()

@@ -64,6 +64,13 @@ class Context:
         if who.role in {Role.MEMBER, Role.GUEST} and not who.owns(subject_id):
             raise NotAllowedError("You can only change what is about yourself.")
 
+    async def still_in(self) -> bool:
+        """Whether who asks is still let in: for answers that go on for long."""
+        accounts, header = self.services.accounts, self.request.headers.get("Authorization", "")
+        if self.session:
+            return await accounts.by_session(self.session) is not None
+        return await accounts.by_token(header.partition(" ")[2].strip()) is not None
+
     @property
     def brake_source(self) -> str:
         """What the brakes against guessing count as one source."""
