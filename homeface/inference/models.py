@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from homeface.inference.arrays import Pixels
 from homeface.inference.manifest import Family, Kind, ModelSpec
+from homeface.inference.runtimes.choice import Runtime
 from homeface.inference.runtimes.opening import Feeding, Placement, open_onnx, open_torch
 from homeface.inference.types import Detector, Embedder
 from homeface.inference.weights import read_weights
@@ -17,6 +18,12 @@ __all__ = ["Placement", "load_detector", "load_embedder", "pixels_of"]
 
 def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detector:
     """A detector of faces from ``min_face_px`` up. Raises the ``ModelError`` tree."""
+    if spec.family in {Family.MTCNN, Family.YUNET}:
+        choice = place.choose(spec.name, onnx_only=spec.family is Family.YUNET)
+        if choice.runtime is Runtime.TORCH and choice.device != "cpu" and spec.input_px == 0:
+            from homeface.inference.detectors.opening_device import on_device
+
+            return on_device(spec, place, choice.device, min_face_px, pixels_of(spec))
     if spec.family is Family.MTCNN:
         from homeface.inference.detectors.mtcnn import MtcnnDetector, MtcnnSettings
         from homeface.inference.detectors.mtcnn_networks import network

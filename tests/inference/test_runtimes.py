@@ -49,12 +49,15 @@ def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         (ALL, frozenset(), ("auto", "cpu", False), Choice(OV, "cpu"), False),
         (ALL, frozenset({T, ORT}), ("auto", "cpu", False), Choice(OV, "cpu"), False),
         (ALL, frozenset({T, ORT}), ("auto", "auto", False), Choice(T, "cuda:0"), False),
-        (ALL, frozenset({T, ORT}), ("auto", "cuda", True), Choice(ORT, "cuda:0"), False),
-        (ALL, frozenset({T}), ("auto", "auto", True), Choice(OV, "cpu"), True),
+        (ALL, frozenset({T, ORT}), ("auto", "cuda", True), Choice(T, "cuda:0"), False),
+        (ALL, frozenset({T}), ("auto", "auto", True), Choice(T, "cuda:0"), False),
+        (ALL, frozenset({ORT}), ("auto", "auto", True), Choice(ORT, "cuda:0"), False),
+        (ALL, frozenset({ORT}), ("auto", "auto", False), Choice(OV, "cpu"), True),
         (frozenset({T, ORT}), frozenset(), ("auto", "auto", True), Choice(ORT, "cpu"), True),
         (frozenset({T, ORT}), frozenset(), ("auto", "auto", False), Choice(T, "cpu"), True),
         (ALL, frozenset(), ("onnxruntime", "auto", True), Choice(ORT, "cpu"), False),
         (ALL, frozenset({T}), ("torch", "auto", False), Choice(T, "cuda:0"), False),
+        (ALL, frozenset(), ("torch", "auto", True), Choice(T, "cpu"), False),
         (ALL, frozenset({T}), ("openvino", "auto", False), Choice(OV, "cpu"), False),
     ],
 )
@@ -68,11 +71,11 @@ def test_the_choice(machine, caplog, have, cuda, wish, chosen, warned) -> None: 
 @pytest.mark.parametrize(
     ("have", "cuda", "runtime", "device", "onnx_only", "told"),
     [
-        (ALL, frozenset(), "torch", "auto", True, "recognition.runtime: torch"),
+        (frozenset({OV}), frozenset(), "torch", "auto", True, "recognition.runtime: torch"),
         (frozenset({T}), frozenset(), "openvino", "auto", False, "recognition.runtime: openvino"),
         (frozenset({T}), frozenset(), "auto", "auto", True, "install openvino"),
         (ALL, frozenset({T}), "openvino", "cuda", False, "recognition.device is cuda"),
-        (ALL, frozenset({T}), "auto", "cuda", True, "recognition.device: cuda"),
+        (ALL, frozenset({ORT}), "auto", "cuda", False, "recognition.device: cuda"),
         (ALL, frozenset(), "auto", "cuda:3", True, "no CUDA device"),
         (ALL, frozenset(), "tensorflow", "auto", True, "recognition.runtime: there is no 'tensorflow'"),
     ],
@@ -275,16 +278,3 @@ assert sys.modules["openvino_telemetry"] is None
     environ["HOME"] = str(tmp_path)
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True, env=environ)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-@pytest.mark.gpu
-@requires_data
-@pytest.mark.skipif(not choice_module.cuda_devices(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", ["mobilefacenet", "facenet_vggface2"])
-def test_the_gpu_computes_what_the_processor_computes(name: str, tmp_path: Path) -> None:
-    spec = find_spec(name, Kind.EMBEDDER)
-    crops = real_crops(spec.input_px)
-    device = "cuda" if name == "facenet_vggface2" else "auto"
-    on_gpu = load_embedder(spec, Placement([weights_dir()], device, 0, "auto", tmp_path))
-    on_cpu = load_embedder(spec, Placement([weights_dir()], "cpu", 0, "auto", tmp_path))
-    assert (on_gpu.embed(crops) * on_cpu.embed(crops)).sum(axis=1).min() > 0.999

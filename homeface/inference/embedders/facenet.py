@@ -36,4 +36,17 @@ def _build(spec: ModelSpec, content: bytes) -> nn.Module:
         module.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise ModelError(f"The weights of {spec.name} are of another network: {error}") from error
+    return _folded(module.eval())
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    """The same network with each normalisation inside the convolution before it: half as many steps."""
+    from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for block in module.modules():
+        if isinstance(block, BasicConv2d):
+            block.conv = fuse_conv_bn_eval(block.conv, block.bn)
+            block.bn = nn.Identity()
     return module

@@ -43,7 +43,7 @@ def choose(runtime: str, device: str, what: str, *, onnx_only: bool) -> Choice:
     """The runtime and device of one model.
 
     ``runtime``: one of ``RUNTIME_WISHES``; ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    ``onnx_only``: the model is an ONNX file, which torch cannot run.
+    ``onnx_only``: the model is an ONNX file, which ONNX Runtime takes as it is.
     Raises ``BackendUnavailableError`` naming the key of the configuration whose wish cannot be met.
     """
     if runtime not in RUNTIME_WISHES:
@@ -52,11 +52,13 @@ def choose(runtime: str, device: str, what: str, *, onnx_only: bool) -> Choice:
         )
     place = pick_device(device)
     if runtime != "auto":
-        return _named(Runtime(runtime), device, place, what, onnx_only)
+        return _named(Runtime(runtime), device, place)
     if place != "cpu":
-        on_gpu = Runtime.ONNXRUNTIME if onnx_only else Runtime.TORCH
+        on_gpu = Runtime.TORCH
         if _has_cuda(on_gpu):
             return Choice(on_gpu, place)
+        if onnx_only and _has_cuda(Runtime.ONNXRUNTIME):
+            return Choice(Runtime.ONNXRUNTIME, place)
         if device != "auto":
             raise BackendUnavailableError(_without_cuda(on_gpu, f"recognition.device: {device}"))
         _warn_once(f"{_without_cuda(on_gpu, what)} It runs on the processor.")
@@ -104,16 +106,11 @@ def installed(runtime: Runtime) -> bool:
     return find_spec(runtime.value) is not None
 
 
-def _named(runtime: Runtime, device: str, place: str, what: str, onnx_only: bool) -> Choice:
+def _named(runtime: Runtime, device: str, place: str) -> Choice:
     key = f"recognition.runtime: {runtime}"
     if not installed(runtime):
         raise BackendUnavailableError(
             f"{key}: the package {runtime} is not installed; install it or use auto."
-        )
-    if runtime is Runtime.TORCH and onnx_only:
-        raise BackendUnavailableError(
-            f"{key}: {what} is an ONNX file, which torch cannot run; use auto, openvino or onnxruntime, or "
-            "another model."
         )
     if place == "cpu":
         return Choice(runtime, "cpu")

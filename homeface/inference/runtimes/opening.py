@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeface.errors import BackendUnavailableError
 from homeface.inference.arrays import Pixels
 from homeface.inference.runtimes.choice import Choice, Runtime, choose, installed
 from homeface.inference.runtimes.networks import TorchNetwork
@@ -15,6 +17,8 @@ from homeface.inference.types import Network
 if TYPE_CHECKING:
     from homeface.inference.runtimes.openvino import OpenVinoOptions
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -22,6 +26,7 @@ class Placement:
 
     ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``threads``: of the CPU, 0 lets the runtime choose.
     ``runtime``: one of ``choice.RUNTIME_WISHES``. ``cache``: folder of compiled models, None for none.
+    ``precision``: ``auto``, ``float32`` or ``bfloat16``.
     """
 
     folders: Sequence[Path]
@@ -29,6 +34,7 @@ class Placement:
     threads: int = 0
     runtime: str = "auto"
     cache: Path | None = None
+    precision: str = "auto"
 
     def choose(self, what: str, *, onnx_only: bool) -> Choice:
         """Runtime and device of a model. Raises ``BackendUnavailableError``.
@@ -64,6 +70,8 @@ def open_onnx(content: bytes, what: str, place: Placement, feeding: Feeding | No
         from homeface.inference.runtimes.conversion import onnx_session
 
         return onnx_session(content, what, _openvino_options(place, feeding))
+    if choice.runtime is Runtime.TORCH:
+        return _onnx_in_torch(content, what, choice, place, feeding)
     return _onnxruntime(content, what, choice, place, feeding)
 
 
@@ -79,10 +87,28 @@ def open_torch(network: TorchNetwork, what: str, place: Placement, feeding: Feed
         from homeface.inference.runtimes.export import exported
 
         return _onnxruntime(exported(network, what, place.cache), what, choice, place, feeding)
-    from homeface.inference.runtimes.torch import TorchSession, set_threads
+    from homeface.inference.runtimes.torch import TorchSession, dtype_on, set_threads
 
     set_threads(place.threads)
-    return TorchSession.of_network(network, choice.device, pixels=feeding.pixels, half=feeding.half)
+    dtype = dtype_on(choice.device, place.precision)
+    return TorchSession.of_network(network, choice.device, dtype=dtype, pixels=feeding.pixels)
+
+
+def _onnx_in_torch(content: bytes, what: str, choice: Choice, place: Placement, feeding: Feeding) -> Network:
+    """In torch; where a file has what torch is not taught here, ``auto`` takes the processor instead."""
+    from homeface.inference.runtimes.onnx_modules import OnnxModule
+    from homeface.inference.runtimes.torch import TorchSession, dtype_on, set_threads
+
+    set_threads(place.threads)
+    try:
+        module = OnnxModule(content, what)
+    except BackendUnavailableError as error:
+        if place.runtime != "auto" or place.device != "auto":
+            raise
+        _LOG.warning("%s It runs on the processor.", error)
+        return open_onnx(content, what, replace(place, device="cpu"), feeding)
+    dtype = dtype_on(choice.device, place.precision)
+    return TorchSession.of_onnx(module, choice.device, dtype=dtype, pixels=feeding.pixels)
 
 
 def _openvino_options(place: Placement, feeding: Feeding) -> OpenVinoOptions:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pickle import UnpicklingError
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,9 @@ from torch import nn
 
 from homeface.errors import ModelError
 from homeface.inference.arrays import Pixels
+from homeface.inference.runtimes.graphs import Replayed
 from homeface.inference.runtimes.networks import TorchNetwork
+from homeface.inference.runtimes.onnx_modules import OnnxModule, any_batch
 from homeface.inference.types import Tensor
 
 
@@ -21,6 +22,13 @@ def set_threads(count: int) -> None:
     """CPU threads of this (the device) thread's work; 0 leaves torch's choice."""
     if count > 0:
         torch.set_num_threads(count)
+
+
+def dtype_on(device: str, precision: str) -> torch.dtype:
+    """What to compute in: float32 on a processor, on CUDA half precision unless another one is wished for."""
+    if not device.startswith("cuda"):
+        return torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(precision, torch.float16)
 
 
 def load_state(content: bytes, what: str) -> dict[str, torch.Tensor]:
@@ -37,7 +45,10 @@ def load_state(content: bytes, what: str) -> dict[str, torch.Tensor]:
 
 
 class TorchSession:
-    """A module in evaluation mode: half precision and channels last on CUDA, float32 on the CPU."""
+    """A module in evaluation mode: half precision and channels last on CUDA, float32 on the CPU.
+
+    ``output_shapes``: where they are known. ``fixed_batch``, ``fixed_side``: what the network insists on.
+    """
 
     name = "torch"
 
@@ -45,41 +56,51 @@ class TorchSession:
         self,
         module: nn.Module,
         device: str,
-        outputs: Sequence[str],
+        names: tuple[Sequence[str], Sequence[str]],
         *,
-        half: bool = True,
+        dtype: torch.dtype,
         pixels: Pixels | None = None,
     ) -> None:
+        """``names``: of the inputs and of the outputs; ``dtype``: what is computed in."""
         self.device = device
-        self.output_names = tuple(outputs)
-        self.input_names: tuple[str, ...] = ("input",)
+        self.input_names, self.output_names = (tuple(each) for each in names)
         self.output_shapes: tuple[tuple[object, ...], ...] = ()
         self.fixed_batch: int | None = None
         self.fixed_side: tuple[int, int] | None = None
         self._pixels = pixels
-        self._dtype = torch.float16 if half and device.startswith("cuda") else torch.float32
-        placed = module.eval().to(device=device, dtype=self._dtype)
-        self._module: nn.Module | None = placed.to(memory_format=torch.channels_last)
+        self._network: Replayed | None = Replayed(module, device, dtype=dtype)
+        self._mean, self._std = (
+            torch.tensor(values, device=device) if pixels is not None else torch.zeros(0)
+            for values in ((pixels.mean, pixels.std) if pixels is not None else ((), ()))
+        )
 
     @classmethod
     def of_network(
-        cls, network: TorchNetwork, device: str, *, half: bool, pixels: Pixels | None
+        cls, network: TorchNetwork, device: str, *, dtype: torch.dtype, pixels: Pixels | None
     ) -> TorchSession:
         """Build the module and take it over."""
-        session = cls(network.make(), device, network.outputs, half=half, pixels=pixels)
-        session.input_names = tuple(network.inputs)
-        height, width = (*network.shapes[0], None, None, None)[2:4]
-        session.fixed_side = None if height is None or width is None else (height, width)
+        session = cls(network.make(), device, (network.inputs, network.outputs), dtype=dtype, pixels=pixels)
+        session.fixed_side = _side(network.shapes[0])
+        return session
+
+    @classmethod
+    def of_onnx(
+        cls, module: OnnxModule, device: str, *, dtype: torch.dtype, pixels: Pixels | None
+    ) -> TorchSession:
+        """Take over a network read from an ONNX file."""
+        batch = None if any_batch(module) else module.input_shape[0]
+        session = cls(module, device, (module.input_names, module.output_names), dtype=dtype, pixels=pixels)
+        session.output_shapes = module.output_shapes
+        session.fixed_side = _side(module.input_shape)
+        session.fixed_batch = batch
         return session
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs in the order of the module's arguments; outputs by the names given."""
-        if self._module is None:
+        """All outputs by name. Networks have one input here."""
+        if self._network is None:
             raise ModelError("The session is closed.")
         with torch.inference_mode():
-            tensors = [self._enter(array, index) for index, array in enumerate(inputs.values())]
-            result: Any = self._module(*tensors)
-            values = result if isinstance(result, tuple) else (result,)
+            values = self._network.rows(self._entered(next(iter(inputs.values()))))
             return {
                 name: value.float().cpu().numpy()
                 for name, value in zip(self.output_names, values, strict=True)
@@ -87,19 +108,21 @@ class TorchSession:
 
     def close(self) -> None:
         """Drop the module; CUDA memory goes back to the driver."""
-        if self._module is None:
+        if self._network is None:
             return
-        self._module = None
+        self._network = None
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
-    def _enter(self, array: Tensor, index: int) -> torch.Tensor:
+    def _entered(self, array: Tensor) -> torch.Tensor:
         """To the device; pictures travel as bytes and become numbers there."""
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-        if self._pixels is not None and index == 0:
-            if self._pixels.swap:
-                tensor = tensor.flip(-1)
-            mean, std = (torch.tensor(v, device=self.device) for v in (self._pixels.mean, self._pixels.std))
-            tensor = ((tensor.float() - mean) / std).permute(0, 3, 1, 2)
-        tensor = tensor.to(self._dtype)
-        return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+        if self._pixels is None:
+            return tensor
+        values = (tensor.flip(-1) if self._pixels.swap else tensor).float()
+        return ((values - self._mean) / self._std).permute(0, 3, 1, 2)
+
+
+def _side(shape: Sequence[int | None]) -> tuple[int, int] | None:
+    height, width = (*shape, None, None, None, None)[2:4]
+    return None if height is None or width is None else (height, width)
