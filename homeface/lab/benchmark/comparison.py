@@ -154,15 +154,22 @@ def _batches(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -
     """Many frames in one call, and the stride of facenet-pytorch's notebooks, for a frame each."""
     size = 16 if setting.device == "cuda" else 4 if setting.quick else 8
     frames = [index % len(material.labels) for index in range(size)]
-    for key, task, how in (
-        ("detect_1080p_batch", "detect_batch", f"batch of {size}"),
-        ("detect_1080p_strided", "detect_strided", "FastMTCNN: every fourth frame at half size"),
+    many = f"batch of {size}"
+    for key, detector, task, how in (
+        ("detect_1080p_batch", setting.detector, "detect_batch", many),
+        ("detect_1080p_batch_mtcnn", "mtcnn", "detect_batch", many),
+        (
+            "detect_1080p_strided",
+            setting.detector,
+            "detect_strided",
+            "FastMTCNN: every fourth frame at half size",
+        ),
     ):
-        setting.tell(f"{key}: {setting.detector} and facenet-pytorch, {how}")
+        setting.tell(f"{key}: {detector} and facenet-pytorch, {how}")
         names = ("detect_batch", task)
 
-        def measure(names: tuple[str, str] = names, how: str = how) -> Ratio:
-            theirs, ours = crew.peer(FACENET), crew.own("detector", detector=setting.detector)
+        def measure(detector: str = detector, names: tuple[str, str] = names, how: str = how) -> Ratio:
+            theirs, ours = crew.peer(FACENET), crew.own("detector", detector=detector)
             file = str(material.street)
             pairs = in_turns(
                 lambda: ours.run(names[0], file=file, frames=frames),
@@ -170,7 +177,7 @@ def _batches(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -
                 setting.seconds,
                 work=(size, size),
             )
-            what = f"{setting.detector} on each frame / facenet-pytorch {how}, 1080p, each frame"
+            what = f"{detector} on each frame / facenet-pytorch {how}, 1080p, each frame"
             return Ratio(PEERS[FACENET], pairs, what, _batch_recall(material, ours, theirs, names, frames))
 
         ratios.take(key, PEERS[FACENET], measure)
