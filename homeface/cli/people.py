@@ -287,11 +287,14 @@ def rename_person(name: str, new_name: str, config_path: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove_person(name: str, config_path: Path | None, yes: bool) -> None:
     """Forget a person: photos, templates and visits. This cannot be undone."""
+    from homeface.service.forgetting import forget_person
+
+    config = read_config(config_path)
     with closing(_store(config_path)) as store:
         subject = store.require_subject(name)
         if not yes:
             click.confirm(f"Forget {subject.name} with all photos and visits, for ever?", abort=True)
-        store.remove_subject(subject.subject_id)
+        forget_person(store, subject.subject_id, config)
         store.note_act(who_acts(), "remove", subject.subject_id)
     click.echo(f"{subject.name} is forgotten.")
 

@@ -117,7 +117,7 @@ async def _frames(watch: CameraWatch, seconds: float) -> AsyncIterator[Frame]:
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    watch.taps.append(tap)
+    untap = watch.tap(tap)
     try:
         while True:
             async with asyncio.timeout_at(deadline):
@@ -127,7 +127,7 @@ async def _frames(watch: CameraWatch, seconds: float) -> AsyncIterator[Frame]:
     except TimeoutError:
         return
     finally:
-        watch.taps.remove(tap)
+        untap()
 
 
 def _notes(seen: _Seen) -> tuple[str, ...]:

@@ -29,8 +29,7 @@ class CameraWatch:
         self.room = pipeline.room
         self.pipeline = pipeline
         self.status = CameraStatus(False, "not connected yet", 0.0)
-        self.taps: list[Callable[[Frame], None]] = []
-        """Called with each frame that was looked at, in the event loop; never while paused."""
+        self._taps: list[Callable[[Frame], None]] = []
         self.keeps_newest = False
         """Whether ``newest`` is kept."""
         self.newest: Frame | None = None
@@ -88,6 +87,24 @@ class CameraWatch:
             self._camera.take()  # what waited was seen while nobody should look
             self._resumed.set()
 
+    def tap(self, hear: Callable[[Frame], None]) -> Callable[[], None]:
+        """Hear of each frame that is looked at, in the event loop and never while paused, until the function
+        that comes back is called. Meanwhile the camera stays awake in a quiet room.
+        """
+        self._taps.append(hear)
+        self._camera.set_attention(not self.paused)
+        return lambda: self._taps.remove(hear)
+
+    @property
+    def tapped(self) -> bool:
+        """Whether somebody hears of the frames."""
+        return bool(self._taps)
+
+    def forget_faces(self) -> None:
+        """Drop the faces that are kept of visits that have not ended."""
+        for track in self.pipeline.tracker.living:
+            track.kept = ()
+
     async def learn(self, recognition: Recognition) -> None:
         """Use another gallery or policy from the next frame on."""
         async with self._walking:
@@ -107,14 +124,14 @@ class CameraWatch:
                 sightings = await self.pipeline.process(frame)
                 if not self._resumed.is_set():
                     continue
-                self._camera.set_attention(not self.pipeline.attention.resting)
+                self._camera.set_attention(self.tapped or not self.pipeline.attention.resting)
                 self._show(frame)
             await self._hub.observe(sightings)
 
     def _show(self, frame: Frame) -> None:
         if self.keeps_newest:
             self.newest = frame
-        for tap in self.taps:
+        for tap in tuple(self._taps):
             tap(frame)
 
     def _on_status(self, status: CameraStatus) -> None:

@@ -50,7 +50,7 @@ async def open_desks(life: Life) -> Desks:
         decoder=ThreadPoolExecutor(1, "homeface-photos", initializer=_be_nice),
     )
     rounds, figures, feed = Rounds(life.engine, enrolment), Figures(life), Feed(life)
-    people = WebPeople(life, enrolment, rounds, figures, scale)
+    people = WebPeople(life, enrolment, rounds, figures)
     visits = WebVisits(life, people, enrolment, scale, lambda: feed.tell("visits"))
     if life.unknown is not None:
         life.unknown.listeners.append(lambda: feed.tell("visits"))

@@ -9,17 +9,15 @@ import zipfile
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from homeface.adapters.store import TemplateFacts
 from homeface.adapters.vault import SealBrokenError
 from homeface.adapters.web import models_people as shown
 from homeface.core.gallery import Subject
 from homeface.core.types import Quality
-from homeface.core.unknown_visits import LikenessScale, likeness
 from homeface.errors import GalleryError, InvalidRequestError, ModelMismatchError, NotThereError
 from homeface.service.camera_photos import CameraPhotos
 from homeface.service.enrolment import Enrolment, EnrolmentReport, Prepared
+from homeface.service.forgetting import forget_person
 from homeface.service.guided import Rounds
 from homeface.service.health import HouseholdHealth
 from homeface.service.web_health import Figures, about
@@ -37,14 +35,12 @@ class WebPeople:
         enrolment: Enrolment,
         rounds: Rounds,
         figures: Figures,
-        scale: LikenessScale,
     ) -> None:
         self._life = life
         self._store = life.store
         self._enrolment = enrolment
         self._rounds = rounds
         self._figures = figures
-        self._scale = scale
         self._cameras = CameraPhotos(life.engine, enrolment)
 
     async def people(self) -> shown.People:
@@ -75,12 +71,8 @@ class WebPeople:
     async def change(self, person_id: str, change: shown.PersonChange) -> shown.PersonDetails:
         """Another name, other aliases, paused or not."""
         await self.subject(person_id)
-        if change.name is not None:
-            await self._named(asyncio.to_thread(self._store.rename, person_id, change.name))
-        if change.aliases is not None:
-            await self._named(asyncio.to_thread(self._store.set_aliases, person_id, change.aliases))
-        if change.paused is not None:
-            await asyncio.to_thread(self._store.set_subject_paused, person_id, change.paused)
+        changes = {name: getattr(change, name) for name in ("name", "aliases", "paused")}
+        await self._named(asyncio.to_thread(self._store.change_subject, person_id, **changes))
         await self._life.reload_gallery()
         return await self.person(person_id)
 
@@ -90,7 +82,10 @@ class WebPeople:
         self._rounds.end_of_person(person_id)
         others = [s.subject_id for s in self._life.subjects if not s.paused and s.subject_id != person_id]
         await self._life.hub.set_subjects(others)  # first, so that no later snapshot holds them
-        await asyncio.to_thread(self._forget, person_id)
+        config, model_id = self._life.config, self._life.engine.model_id
+        await asyncio.to_thread(forget_person, self._store, person_id, config, model_id)
+        for watch in self._life.watches.values():
+            watch.forget_faces()
         await self._life.reload_gallery()
         await self._life.hub.save()
 
@@ -170,23 +165,6 @@ class WebPeople:
             for name, content in files.items():
                 archive.writestr(name, content)
         return buffer.getvalue()
-
-    def _forget(self, person_id: str) -> None:
-        gallery = self._store.gallery(self._life.engine.model_id)
-        own = [t.vector for t in gallery.templates if t.subject_id == person_id]
-        if own:
-            alike = [
-                visit.visit_id
-                for visit in self._store.unknown_visits()
-                if any(
-                    face.embedding.model_id == gallery.model_id
-                    and _alike(face.embedding.vector, own, self._scale)
-                    for face in visit.faces
-                )
-            ]
-            if alike:
-                self._store.remove_unknown_visits(alike)
-        self._store.remove_subject(person_id)
 
     async def _own(self, person_id: str, template_id: str) -> None:
         """Raises NotThereError unless the photo is this person's."""
@@ -302,10 +280,6 @@ def _quality(quality: Quality) -> shown.FaceQuality:
 
 def _picture_url(fact: TemplateFacts) -> str:
     return f"api/v1/people/{fact.subject_id}/photos/{fact.template_id}/picture"
-
-
-def _alike(vector: np.ndarray, own: Sequence[np.ndarray], scale: LikenessScale) -> bool:
-    return bool((likeness(vector[None], np.stack(own), scale) >= scale.threshold).any())
 
 
 def _nobody() -> NotThereError:

@@ -10,6 +10,7 @@ import pytest
 
 from homeface.adapters.store import Store, UnknownFace, UnknownVisit, schema, unknown
 from homeface.core.types import Embedding
+from homeface.errors import GalleryError
 from tests.adapters.test_store import MODEL, QUALITY, crop, everything_on_disk, new, vector
 
 MARK = b"a face that must not be read on the disk"
@@ -125,12 +126,25 @@ def test_a_paused_person_stays_and_is_said_to_be_paused(store: Store) -> None:
     anna, _ = store.enrol("Anna", [new(1)])
     bert, _ = store.enrol("Bert", [new(2)])
     version = store.gallery_version()
-    assert store.set_subject_paused(anna.subject_id, True).paused
+    assert store.change_subject(anna.subject_id, paused=True).paused
     assert store.gallery_version() > version
     assert {one.name: one.paused for one in store.subjects()} == {"Anna": True, "Bert": False}
     assert store.rename(anna.subject_id, "Anne").paused
     gallery = store.gallery(MODEL)
     assert set(gallery.without_paused().candidate_ids) == {bert.subject_id}
     assert anna.subject_id not in gallery.without_paused().subjects
-    assert not store.set_subject_paused(anna.subject_id, False).paused
+    assert not store.change_subject(anna.subject_id, paused=False).paused
     assert store.gallery(MODEL).without_paused().candidate_ids == store.gallery(MODEL).candidate_ids
+
+
+def test_a_person_is_changed_in_all_or_in_nothing(store: Store) -> None:
+    anna = store.add_subject("Anna", ["Mum"])
+    store.add_subject("Bert")
+    with pytest.raises(GalleryError, match="taken"):
+        store.change_subject(anna.subject_id, name="Anne", aliases=["bert"], paused=True)
+    assert store.require_subject("Anna") == anna
+    changed = store.change_subject(anna.subject_id, name="Mum", paused=True)
+    assert (changed.name, changed.aliases, changed.paused) == ("Mum", (), True)
+    assert store.change_subject(anna.subject_id) == changed
+    with pytest.raises(GalleryError):
+        store.change_subject("nobody", paused=True)

@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from asyncio import to_thread
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,7 @@ async def test_a_paused_person_is_recognised_by_nobody_and_resumed_without_a_res
     async with living(await house_config(tmp_path, broker), engine, store) as life:
         await show(life, "hall", frame_with((MUM, BOX)))
         await until(lambda: life.hub.house.snapshot().people[mum].room == "hall")
-        await to_thread(store.set_subject_paused, mum, True)
+        await to_thread(partial(store.change_subject, mum, paused=True))
         await until(lambda: mum not in life.hub.house.snapshot().people, what="she is in no state")
         await until(lambda: not life.link._dirty, what="it is told")
         kept = await to_thread(retained, broker, f"{BASE}/#")
@@ -193,7 +194,7 @@ async def test_a_paused_person_is_recognised_by_nobody_and_resumed_without_a_res
         await show(life, "hall", frame_with((MUM, BOX)))
         (sighting,) = life.watches["hall"].pipeline.flush()
         assert isinstance(sighting.decision, Unknown)
-        await to_thread(store.set_subject_paused, mum, False)
+        await to_thread(partial(store.change_subject, mum, paused=False))
         await until(lambda: mum in life.hub.house.snapshot().people)
         await show(life, "hall", frame_with((MUM, BOX)))
         await until(lambda: life.hub.house.snapshot().people[mum].room == "hall")

@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 from PIL import Image
 
+from homeface.adapters.photos import load_photo
 from homeface.adapters.store import Store
 from homeface.core.types import Identified, ImageBGR
 from homeface.inference.engine import Engine, EngineSettings
+from tests.service.test_enrolment_faces import as_phone_would
 from tests.support.data import data_dir, requires_data, weights_dir
 from tests.support.life import camera_of, show
 from tests.support.mosquitto import Mosquitto, requires_mosquitto
@@ -98,6 +101,27 @@ async def test_a_stranger_is_named_in_the_inbox_and_known_at_the_next_visit(page
     assert barack not in await visit(page, biden)
 
 
+async def test_photos_as_phones_send_them(page: WebLife) -> None:
+    """HEIC on its side, WebP, PNG, and one of somebody else among them."""
+    photos = data_dir() / "gallery"
+    data = aiohttp.FormData()
+    first, second = sorted((photos / "obama").iterdir())[:2]
+    other = sorted((photos / "biden").iterdir())[0]
+    for name, content in (
+        ("a.heic", await to_thread(as_phone_would, first)),
+        ("b.webp", await to_thread(_saved, second, "WEBP")),
+        ("c.png", await to_thread(_saved, other, "PNG")),
+    ):
+        data.add_field("photos", io.BytesIO(content), filename=name)
+    person = (await page.owner.post(f"{API}/people", {"name": "Barack"})).json["id"]
+    answer = (await page.owner.post(f"{API}/people/{person}/photos", data=data)).json
+    assert [photo["key"] for photo in answer["photos"]] == ["accepted", "accepted", "outlier"]
+    details = (await page.owner.get(f"{API}/people/{person}")).json
+    assert [template["used"] for template in details["templates"]] == [True, True]
+    picture = await page.owner.get(f"/{details['picture_url']}")
+    assert min((await to_thread(load_photo, picture.data)).shape[:2]) > 100
+
+
 async def test_a_round_with_a_real_face_that_turns_to_both_sides(page: WebLife) -> None:
     """A speaker who looks ahead and to either side; what he does not do is skipped."""
     frames = [
@@ -124,6 +148,13 @@ async def test_a_round_with_a_real_face_that_turns_to_both_sides(page: WebLife) 
         ("left", True),
         ("right", True),
     ]
+
+
+def _saved(path: Path, form: str) -> bytes:
+    buffer = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(buffer, form)
+    return buffer.getvalue()
 
 
 def _jpeg(image: ImageBGR) -> bytes:

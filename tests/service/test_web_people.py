@@ -260,9 +260,9 @@ async def _while_shown(page: WebLife, asking: object, *images: object) -> object
     import asyncio
 
     task = asyncio.ensure_future(asking)  # type: ignore[arg-type]
-    await until(lambda: bool(page.life.watches["hall"].taps), what="somebody looks")
+    await until(lambda: page.life.watches["hall"].tapped, what="somebody looks")
     number = 0
-    while not task.done() and page.life.watches["hall"].taps:
+    while not task.done() and page.life.watches["hall"].tapped:
         await show(page.life, "hall", images[number % len(images)], frames=1)  # type: ignore[arg-type]
         number += 1
     return (await task).json

@@ -48,12 +48,29 @@ class PeopleTables:
             subject = _require_subject(connection, subject_id)
             return _write_names(connection, subject_id, clean_names(subject.name, aliases))
 
-    def set_subject_paused(self, subject_id: str, paused: bool) -> Subject:
-        """Recognise somebody no longer, or again. Raises GalleryError when there is no such subject."""
+    def change_subject(
+        self,
+        subject_id: str,
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] | None = None,
+        paused: bool | None = None,
+    ) -> Subject:
+        """Change what is given, all of it or nothing. ``paused``: recognise them no longer, or again.
+
+        Raises GalleryError when a name is taken or there is no such subject.
+        """
         with self._database.write() as connection:
-            connection.execute("UPDATE subject SET paused = ? WHERE id = ?", (int(paused), subject_id))
             subject = _require_subject(connection, subject_id)
-            touch(connection)
+            if name is not None or aliases is not None:
+                wanted = subject.name if name is None else name
+                kept = subject.aliases if aliases is None else aliases
+                others = [alias for alias in kept if name_key(alias) != name_key(wanted)]
+                subject = _write_names(connection, subject_id, clean_names(wanted, others))
+            if paused is not None and paused is not subject.paused:
+                connection.execute("UPDATE subject SET paused = ? WHERE id = ?", (int(paused), subject_id))
+                touch(connection)
+                subject = _require_subject(connection, subject_id)
         return subject
 
     def subjects(self) -> list[Subject]:
