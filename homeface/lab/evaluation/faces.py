@@ -232,7 +232,7 @@ def assemble(
         vectors=np.array([table.vectors[row] for _, _, table, row in kept], np.float32).reshape(
             len(kept), width
         ),
-        qualities=tuple(_judged(table.quality[row], float(table.score[row])) for _, _, table, row in kept),
+        qualities=tuple(judged(table.quality[row], float(table.score[row])) for _, _, table, row in kept),
         missed=len(places) - len(kept),
         view=view,
         views=tuple(shown.name for shown, _ in tables),
@@ -281,7 +281,8 @@ def collect(
     ]
 
 
-def _judged(row: NDArray[np.float64], score: float) -> Quality:
+def judged(row: NDArray[np.float64], score: float) -> Quality:
+    """A face's quality from the figures that were kept (``looking.quality_numbers``) and its detection's."""
     size, sharpness, yaw, pitch, roll, brightness, contrast, infrared, worth = row.tolist()
     unsure = (Reason.UNSURE_DETECTION,) if score < RECOGNITION_LIMITS.min_detection else ()
     measured = Quality(size, sharpness, yaw, pitch, roll, brightness, contrast, bool(infrared), worth, unsure)

@@ -238,12 +238,13 @@ def _append(rows: Rows, digest: str, face: Seen | None, vector: NDArray[np.float
         rows.score.append(0.0)
         return
     rows.vectors.append(vector)
-    rows.quality.append(_numbers(face.quality))
+    rows.quality.append(quality_numbers(face.quality))
     rows.box.append(tuple(float(value) for value in face.detection.box))
     rows.score.append(float(face.detection.score))
 
 
-def _numbers(quality: Quality) -> tuple[float, ...]:
+def quality_numbers(quality: Quality) -> tuple[float, ...]:
+    """The ``QUALITY_FIELDS`` figures of a quality, to keep; ``faces.judged`` reads them."""
     return (
         quality.interocular_px,
         quality.sharpness,

@@ -1,0 +1,1 @@
+"""Training networks that turn a face into a vector."""
