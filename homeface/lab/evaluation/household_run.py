@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def evaluate_household(request: HouseholdRequest, work: Work) -> list[Told]:
     sets = embedded(books, list(dict.fromkeys(views)), work, timer)
     dlib, why_not = _dlib(request, books, sets[0], work, timer)
     return [
-        _one(request, work, timer, faces, choice, (dlib, why_not))
+        household_of_faces(request, work, timer, faces, _by_choice(choice, work), (dlib, why_not))
         for faces, choice in zip(sets, choices, strict=True)
     ]
 
@@ -79,6 +79,10 @@ def _choice(tune: Tune, books: Library, model_id: str, work: Work) -> Tune:
     names = list(dict.fromkeys(people))
     shipped = shipped_for(model_id, work.calibrations)
     return measured_on_these(names, shipped, [people.count(name) for name in names])
+
+
+def _by_choice(choice: Tune, work: Work) -> Callable[[FaceSet], Tuning]:
+    return lambda faces: tuned(choice, faces, shipped_for(faces.model_id, work.calibrations))
 
 
 def _dlib(
@@ -97,20 +101,21 @@ def _dlib(
         return books.describe(chosen, jobs=work.jobs, progress=progress), ""
 
 
-def _one(
+def household_of_faces(
     request: HouseholdRequest,
     work: Work,
     timer: Timer,
     faces: FaceSet,
-    choice: Tune,
+    tune: Callable[[FaceSet], Tuning],
     dlib: tuple[np.ndarray | None, str],
 ) -> Told:
+    """What is told of one embedder's faces, with the figures that ``tune`` finds for them."""
     suspects = find_suspects(faces) if request.suspects is None else read_suspects(request.suspects, faces)
     if request.suspects is not None:
         # those a person has named are left out of everything, not only told apart
         faces = _without(faces, suspects)
     with timer.stage("tune", "Figures"):
-        tuning = tuned(choice, faces, shipped_for(faces.model_id, work.calibrations))
+        tuning = tune(faces)
     ladder = ladder_with(request.asked)
     settings = [
         Setting(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration
-from homeface.errors import ImageError
+from homeface.errors import ImageError, ModelError
 from homeface.lab.evaluation.faces import FaceSet, people_digest
 
 
@@ -77,12 +77,22 @@ def tuned(choice: Tune, faces: FaceSet, shipped: Calibration | None) -> Tuning:
     )
 
 
+def tuned_on_all(faces: FaceSet) -> Tuning:
+    """Figures measured on the very people that are told about: only to compare networks at measured rates.
+
+    Raises ImageError when they are too few.
+    """
+    everybody = np.ones(len(faces.person), bool)
+    folds = (Fold(everybody, _measured(faces, everybody)),)
+    return Tuning(Tune.SHIPPED, folds, "figures measured on these very people: for comparison alone")
+
+
 def _measured(faces: FaceSet, inside: NDArray[np.bool_]) -> Calibration:
     from homeface.lab.evaluation.measuring import measure
 
     try:
         calibration, _ = measure(faces, inside, {})
-    except (ValueError, IndexError, KeyError) as error:
+    except (ValueError, IndexError, KeyError, ModelError) as error:
         raise ImageError(
             "Half of these people are too few to measure thresholds on: a hundred people or more with three "
             "pictures or more are needed. Use --tune shipped."

@@ -108,9 +108,9 @@ def part_of(name: str, parts: Sequence[str]) -> int:
 
 def _resnet(backbone: Backbone) -> nn.Module:
     """torchvision's, with a linear layer and batch norm over the pooled map for the vector."""
+    import torchvision
     from torch import nn
-    from torchvision.models import resnet
 
-    module: nn.Module = getattr(resnet, backbone.name)(weights=None)
+    module: nn.Module = getattr(torchvision.models, backbone.name)(weights=None)
     module.fc = nn.Sequential(nn.Linear(2048, backbone.dimension), nn.BatchNorm1d(backbone.dimension))
     return module
