@@ -6,7 +6,10 @@ import click
 
 from homeface.cli import LazyGroup
 
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "align": ("homeface.cli.lab_train_embedding", "Cut the faces out of a folder of people, for training."),
+    "train-embedding": ("homeface.cli.lab_train_embedding", "Train the network that tells faces apart."),
+}
 
 
 @click.group("lab", cls=LazyGroup, table=_COMMANDS)

@@ -68,10 +68,13 @@ def align_command(folder: Path, out: Path, **options: Any) -> None:
         )
 
 
-def found_by(options: dict[str, Any]) -> tuple[ModelSpec, tuple[Path, ...]]:
-    """The detector and the folders of weights; weights that are missing are fetched."""
-    from homeface.cli.progress import fetch_with_progress
+def found_by(options: dict[str, Any], *, cut: bool = False) -> tuple[ModelSpec, tuple[Path, ...]]:
+    """The detector and the folders of weights; weights that are missing are fetched. ``cut``: faces are."""
     from homeface.inference.manifest import Kind, find_spec
+
+    if cut and options["config_path"] is None:  # nothing is looked for: no weights are needed
+        return find_spec(options["detector"], Kind.DETECTOR), options["models"]
+    from homeface.cli.progress import fetch_with_progress
     from homeface.service.wiring import custom_models, model_folders
 
     config = read_config(options["config_path"]) if options["config_path"] is not None else None
@@ -116,6 +119,7 @@ _TRAINING = (
 @click.option(
     "--households", default=20, show_default=True, help="Households asked after each epoch; 0: none."
 )
+@click.option("--repeat", default=1, show_default=True, help="An epoch shows every face so many times.")
 @click.option("--backbone", default="mobilefacenet", show_default=True)
 @click.option("--input-px", type=int, help="Side of the network's picture. Default: the backbone's own.")
 @click.option("--dimension", type=int, help="Numbers of a vector. Default: the backbone's own.")
@@ -176,7 +180,7 @@ def _request(folder: Path, out: Path, options: dict[str, Any]) -> EmbeddingReque
 
     name = check_name(options["name"])
     lesson = _lesson(options)
-    detector, models = found_by(options)
+    detector, models = found_by(options, cut=is_aligned(folder))
     source = Source(
         folder=folder if is_aligned(folder) else folder_of_people(folder),
         aligned=options["aligned"] or out / "aligned",
@@ -224,6 +228,7 @@ def _lesson(options: dict[str, Any]) -> Lesson:
         loss=LossSettings(options["loss"], options["margin"], options["scale"]),
         teacher=teacher,
         course=Course(**course),
+        repeat=options["repeat"],
         augmentation=NOTHING if options["no_augmentation"] else Augmentation(),
     )
 

@@ -79,11 +79,14 @@ class FaceData:
     """Samples of a list: (wide face as (3, WIDE_PX, WIDE_PX) uint8, label).
 
     ``groups``: an epoch's order has so many faces of each person next to each other (triplets need pairs), 1
-    for any order. ``memory_bytes``: lists that are not larger are decoded once and kept; see ``stack``.
+    for any order; ``repeat``: an epoch shows every face so many times. ``memory_bytes``: lists that are not
+    larger are decoded once and kept; see ``stack``.
     """
 
-    def __init__(self, listed: Listed, *, groups: int = 1, memory_bytes: int = 2_000_000_000) -> None:
-        self._listed, self._groups = listed, groups
+    def __init__(
+        self, listed: Listed, *, groups: int = 1, repeat: int = 1, memory_bytes: int = 2_000_000_000
+    ) -> None:
+        self._listed, self._groups, self._repeat = listed, groups, repeat
         self.labels: NDArray[np.int64] = np.array(listed.labels, np.int64)
         self.fits = len(listed.files) * _FACE_BYTES <= memory_bytes
         self._by_person = [np.flatnonzero(self.labels == number) for number in range(listed.people)]
@@ -92,7 +95,10 @@ class FaceData:
         return len(self._listed.files)
 
     def order(self, dice: Dice) -> Sequence[int]:
-        """Every face once, shuffled; in groups of one person where that is asked for."""
+        """Every face, shuffled; in groups of one person where that is asked for."""
+        return [index for _ in range(self._repeat) for index in self._once(dice)]
+
+    def _once(self, dice: Dice) -> list[int]:
         if self._groups == 1:
             return [int(index) for index in dice.permutation(len(self))]
         groups: list[NDArray[np.int64]] = []

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,10 @@ def make_product(
     }
     content = _write_onnx(network, backbone, name, files["onnx"])
     _write_torchscript(network, trial[:2], files["torchscript"])
-    _write_openvino(files["onnx"], files["openvino"])
+    if find_spec("openvino") is None:  # the ONNX file serves it as well
+        files.pop("openvino")
+    else:
+        _write_openvino(files["onnx"], files["openvino"])
     alike = {form: _compare(form, path, trial.numpy(), truth) for form, path in files.items()}
     spec = custom_model(
         ModelSpec(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from homeface.errors import DatasetError
+from homeface.errors import DatasetError, TrainingError
 from homeface.inference.manifest import ModelSpec
 from homeface.lab.training.checkpoint import read_tensors, replace_file
 from homeface.lab.training.embedding.aligned import (
@@ -57,7 +57,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """What is taught to which network. ``teacher``: backbone and weights of a network to be distilled."""
+    """What is taught to which network. ``teacher``: backbone and weights of a network to be distilled.
+
+    ``groups``: faces of one person side by side, for triplets; ``repeat``: times an epoch shows every face.
+    """
 
     backbone: Backbone
     weights: Path | None = None
@@ -66,6 +69,7 @@ class Lesson:
     course: Course = Course()  # noqa: RUF009 - frozen
     augmentation: Augmentation = Augmentation()  # noqa: RUF009 - frozen
     groups: int = 4
+    repeat: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,10 @@ def train_embedding(
         outcome = running.fit(task, folder)
         if not running.main:
             return Trained({}, {}, outcome.stopped, None)
-    draw(folder, outcome, f"{request.name}: {request.lesson.backbone.name}")
+    try:
+        draw(folder, outcome, f"{request.name}: {request.lesson.backbone.name}")
+    except TrainingError as error:  # the weights are worth more than the picture
+        notes = (*notes, str(error))
     before = json.loads(begun.read_text())
     if outcome.progress.best is None:
         return Trained(before, {}, outcome.stopped, None, notes)
@@ -164,7 +171,7 @@ def make_task(
     distillation = None if teacher is None else Distillation(dimension, teacher.backbone.dimension)
     taught = Taught(network, head, distillation, frozen_parts(lesson.backbone, lesson.course.train_last))
     triplets = head is not None and lesson.loss.kind == "triplet"
-    data = FaceData(listed, groups=lesson.groups if triplets else 1)
+    data = FaceData(listed, groups=lesson.groups if triplets else 1, repeat=lesson.repeat)
     examiner = Examiner(apart, request.examination, request.source.detector)
     how = (lesson.course, lesson.augmentation)
     return EmbeddingTask(lesson.backbone, taught, data, examiner, aligned, how, teacher), tuple(notes)
@@ -203,6 +210,7 @@ def _plain(request: EmbeddingRequest) -> dict[str, Any]:
         "teacher": lesson.teacher and [lesson.teacher[0], lesson.teacher[1].name],
         "course": asdict(lesson.course),
         "augmentation": asdict(lesson.augmentation),
+        "repeat": lesson.repeat,
         "list": request.source.listed and request.source.listed.name,
         "least": request.source.least,
         "held_out": request.source.held_out,
