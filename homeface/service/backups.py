@@ -21,6 +21,11 @@ class Backups:
         self._life = life
         self._order = asyncio.Lock()
 
+    def clear(self) -> None:
+        """Remove what a run that was killed left behind. Blocks."""
+        for left in self._life.store.path.parent.glob(".web-*.part"):
+            left.unlink(missing_ok=True)
+
     def place(self) -> Path:
         """A name for a file that is not there yet, on the disk of the database; whoever asks removes it."""
         return self._life.store.path.parent / f".web-{secrets.token_hex(8)}.part"

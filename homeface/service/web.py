@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeface import __version__
 from homeface.adapters.metrics import render
 from homeface.adapters.web.accounts import Accounts
+from homeface.adapters.web.certificates import home_address
 from homeface.adapters.web.links import Links
 from homeface.adapters.web.models import Info
 from homeface.adapters.web.ports import Services
@@ -62,9 +64,13 @@ class WebHouse:
 async def open_web(life: Life) -> WebServer:
     """Bind and serve. Raises HomefaceError when the page cannot be served."""
     settings = wiring.web_settings(life.config)
+    if not is_loopback(settings.host):
+        settings = replace(settings, address=await asyncio.to_thread(home_address))
     accounts = Accounts(life.store)
     instance_id = await asyncio.to_thread(life.store.instance_id)
     desks = await open_desks(life)
+    backups = Backups(life)
+    await asyncio.to_thread(backups.clear)
     services = Services(
         settings=settings,
         accounts=accounts,
@@ -72,7 +78,7 @@ async def open_web(life: Life) -> WebServer:
         uploads=Uploads(),
         house=WebHouse(life, instance_id),
         settings_desk=LiveSettings(life, os.environ),
-        backups=Backups(life),
+        backups=backups,
         live=desks.live,
         people=desks.people,
         rounds=desks.rounds,
@@ -80,9 +86,7 @@ async def open_web(life: Life) -> WebServer:
     )
     server = WebServer(services)
     await server.start()
-    scheme = "http" if settings.tls is None else "https"
-    address = f"{scheme}://{_shown(settings.host)}:{server.port}{settings.base_path}/"
-    _LOG.info("The page is at %s", address)
+    _LOG.info("The page is at %s", address_of(server))
     if not is_loopback(settings.host) and settings.tls is None:
         _LOG.warning("The page is open to the network without encryption: set web.tls.")
     if await accounts.setup_needed():
@@ -94,5 +98,9 @@ async def open_web(life: Life) -> WebServer:
     return server
 
 
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def address_of(server: WebServer) -> str:
+    """Where a person can open the page."""
+    settings = server.settings
+    host = settings.address if settings.host in {"0.0.0.0", "::"} and settings.address else settings.host  # noqa: S104
+    scheme = "http" if settings.tls is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}{settings.base_path}/"

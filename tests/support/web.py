@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import aiohttp
 from argon2 import PasswordHasher
+from multidict import CIMultiDict
 
 from homeface.adapters.store import Store
 from homeface.adapters.web.access import Scope
@@ -181,7 +182,7 @@ class Browser:
         async with (
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
             client.request(
-                method, self.home.url(path), headers={**sent, **(headers or {})}, allow_redirects=False,
+                method, self.home.url(path), headers=_joined(sent, headers), allow_redirects=False,
                 ssl=False, **more,
             ) as answer,
         ):  # fmt: skip
@@ -213,6 +214,15 @@ class Browser:
         if cookie is not None:
             self.session = cookie.value
             self.set_cookie = answer.headers["Set-Cookie"]
+
+
+def _joined(sent: Mapping[str, str], more: Mapping[str, str] | None) -> CIMultiDict[str]:
+    """All of them; a multidict may hold a name twice."""
+    joined = CIMultiDict(sent)
+    for name in more or {}:
+        joined.pop(name, None)
+    joined.extend(more or {})
+    return joined
 
 
 @asynccontextmanager

@@ -32,9 +32,10 @@ class Scope(StrEnum):
 class Who:
     """Somebody who was let in.
 
-    ``name``: for the log of acts; no name of an enrolled person. ``subject_id``: the person they are, for
-    members and guests. ``csrf``: what a browser must send with every change; empty for programs.
-    ``link_id``: the link a guest came by. ``consented``: whether that guest has agreed already.
+    ``name``: for the log of acts; no name of an enrolled person. ``title``: what they are called.
+    ``subject_id``: the person they are, for members and guests. ``csrf``: what a browser must send with every
+    change; empty for programs. ``link_id``: the link a guest came by. ``consented``: whether that guest has
+    agreed already.
     """
 
     role: Role
@@ -45,6 +46,7 @@ class Who:
     account_id: str | None = None
     link_id: str | None = None
     consented: bool = True
+    title: str = ""
 
     def owns(self, subject_id: str | None) -> bool:
         """True when this is about themselves."""

@@ -152,7 +152,7 @@ class Accounts:
         await self._brake(source)
         find = self._store.owner if name is None else lambda: self._store.account_named(name)
         account = await asyncio.to_thread(find)
-        good = await self._verify(account.password if account else _nobody(self._hasher), password)
+        good = await self._verify(account.password if account else None, password)
         if account is None or not good:
             await self._failed(source)
             raise NotLoggedInError("This is not the right password.", key="wrong_password")
@@ -195,7 +195,14 @@ class Accounts:
         if found.account is not None:
             account = found.account
             name = account.role if account.role == "owner" else f"member {account.account_id}"
-            return Who(Role(account.role), name, account.subject_id, csrf=csrf, account_id=account.account_id)
+            return Who(
+                Role(account.role),
+                name,
+                account.subject_id,
+                csrf=csrf,
+                account_id=account.account_id,
+                title=account.name,
+            )
         return await self._guest(found.link, csrf)
 
     async def end_session(self, secret: str) -> None:
@@ -209,7 +216,15 @@ class Accounts:
             await asyncio.to_thread(lambda: self._store.consents(link_id=link.link_id))
         )
         name = f"{link.kind} {link.link_id}"
-        return Who(Role.GUEST, name, link.subject_id, csrf=csrf, link_id=link.link_id, consented=consented)
+        return Who(
+            Role.GUEST,
+            name,
+            link.subject_id,
+            csrf=csrf,
+            link_id=link.link_id,
+            consented=consented,
+            title=link.name,
+        )
 
     # tokens
 
@@ -239,7 +254,7 @@ class Accounts:
             await asyncio.to_thread(self._store.note_token_used, found.token_id, now)
         known = {str(scope) for scope in Scope}
         scopes = frozenset(Scope(scope) for scope in found.scopes if scope in known)
-        return Who(Role.TOKEN, f"token {found.name}", scopes=scopes)
+        return Who(Role.TOKEN, f"token {found.name}", scopes=scopes, title=found.name)
 
     # the log
 
@@ -281,10 +296,12 @@ class Accounts:
     async def _hash(self, password: str) -> str:
         return await self._one_at_a_time(lambda: self._hasher.hash(password))
 
-    async def _verify(self, hashed: str, password: str) -> bool:
+    async def _verify(self, hashed: str | None, password: str) -> bool:
+        """``hashed`` None: there is no such account, which must take as long to find out."""
+
         def check() -> bool:
             try:
-                return self._hasher.verify(hashed, password)
+                return self._hasher.verify(hashed or _nobody(self._hasher), password)
             except (VerificationError, InvalidHashError):
                 return False
 

@@ -35,9 +35,12 @@ async def add_invite(context: Context) -> InviteWithLink:
     """A link for one person, good once and for 15 minutes."""
     wanted = context.taken(NewInvite)
     link, secret = await context.services.links.invite(wanted.name, wanted.person_id)
-    url = context.url(f"/invite/{secret}")
+    url = context.link(f"/invite/{secret}")
     await context.note("invite", link.link_id)
-    return InviteWithLink(**_invite(link).model_dump(), url=url, qr_svg=await asyncio.to_thread(qr_svg, url))
+    picture = await asyncio.to_thread(qr_svg, url)
+    return InviteWithLink(
+        **_invite(link).model_dump(), url=url, qr_svg=picture, reach=context.services.settings.reach
+    )
 
 
 async def remove_invite(context: Context) -> None:
@@ -72,7 +75,7 @@ async def get_me(context: Context) -> Me:
     agreed = await links.consents(who.subject_id) if who.subject_id is not None else []
     return Me(
         kind="account" if link is None else "invite" if link.kind == "invite" else "personal",
-        name=who.name if link is None else link.name,
+        name=who.title if link is None else link.name,
         person_id=who.subject_id,
         consented=who.consented,
         consents=[_agreed(text, at) for text, at in agreed],
@@ -94,9 +97,10 @@ async def add_personal_link(context: Context) -> PersonalLink:
     """A link by which this person can come back to see or delete their data; an earlier one ends."""
     person_id = context.part("person_id")
     _, secret = await context.services.links.personal(person_id)
-    url = context.url(f"/me/{secret}")
+    url = context.link(f"/me/{secret}")
     await context.note("personal link", person_id)
-    return PersonalLink(url=url, qr_svg=await asyncio.to_thread(qr_svg, url))
+    picture = await asyncio.to_thread(qr_svg, url)
+    return PersonalLink(url=url, qr_svg=picture, reach=context.services.settings.reach)
 
 
 def _invite(link: LinkRecord) -> Invite:

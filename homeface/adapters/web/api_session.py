@@ -14,7 +14,7 @@ async def get_session(context: Context) -> SessionAnswer:
     who = context.who
     return SessionAnswer(
         role=who.role if who else None,
-        name=who.name if who else None,
+        name=who.title if who else None,
         subject_id=who.subject_id if who else None,
         scopes=sorted(who.scopes) if who else [],
         csrf=(who.csrf or None) if who else None,

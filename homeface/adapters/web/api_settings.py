@@ -23,6 +23,7 @@ from homeface.adapters.web.routing import Files, Media, api
 from homeface.errors import InvalidRequestError
 
 _RESTORE_MAX_BYTES = 4 * 1024**3
+_SLOW_SECONDS = 60.0
 _PIECE_BYTES = 256 * 1024
 
 
@@ -62,7 +63,8 @@ async def make_backup(context: Context) -> web.StreamResponse:
         try:
             await response.prepare(context.request)
             while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
-                await response.write(piece)
+                async with asyncio.timeout(_SLOW_SECONDS):  # whoever takes nothing is let go
+                    await response.write(piece)
             await response.write_eof()
         finally:
             await asyncio.to_thread(file.close)

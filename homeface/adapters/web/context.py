@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from homeface.adapters.web import brakes
 from homeface.adapters.web.access import Role, Who
 from homeface.adapters.web.ports import Services
+from homeface.adapters.web.settings import is_loopback
 from homeface.adapters.web.source import Source
 from homeface.adapters.web.uploads import Upload
 from homeface.errors import NotAllowedError, NotLoggedInError
@@ -84,6 +86,11 @@ class Context:
         """Write to the log of acts who did this."""
         await self.services.accounts.note(self.who, what, subject)
 
-    def url(self, path: str) -> str:
-        """An absolute URL that the asking browser can open."""
-        return f"{self.source.origin}{self.source.base}{path}"
+    def link(self, path: str) -> str:
+        """An absolute URL for another device: ``localhost`` would lead it to itself."""
+        source, settings = self.source, self.services.settings
+        name = urlsplit(f"//{source.host}").hostname or ""
+        host = source.host
+        if is_loopback(name) and not is_loopback(settings.host) and settings.address:
+            host = f"{settings.address}{source.host.removeprefix(name)}"
+        return f"{'https' if source.secure else 'http'}://{host.lower()}{source.base}{path}"

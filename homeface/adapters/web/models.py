@@ -12,7 +12,7 @@ from homeface.adapters.web.access import Role, Scope
 class Body(BaseModel):
     """What comes in: unknown keys are an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Said(BaseModel):

@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from homeface.adapters.web.models import Body, Id, Said, Secret, ShortName
 
 Version = Annotated[str, Field(min_length=1, max_length=20)]
+Reach = Annotated[
+    Literal["network", "machine"],
+    Field(description="machine: the page listens on this machine alone, a phone cannot open the link."),
+]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 
 
@@ -47,6 +51,7 @@ class InviteWithLink(Invite):
 
     url: str
     qr_svg: str
+    reach: Reach
 
 
 class PersonalLink(Said):
@@ -54,6 +59,7 @@ class PersonalLink(Said):
 
     url: str
     qr_svg: str
+    reach: Reach
 
 
 class LinkSecret(Body):

@@ -66,6 +66,7 @@ class WebServer:
             shutdown_timeout=1.0,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             lingering_time=_LINGERING_SECONDS,
+            auto_decompress=False,  # nobody needs it, and a small body could become a huge one,
         )
         await runner.setup()
         try:

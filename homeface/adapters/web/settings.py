@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class WebSettings:
     """Where and how to listen. ``trusted_proxies`` and ``ingress_proxies``: networks, such as 10.0.0.0/8.
 
     ``host_names``: further names that this machine is called by, in lower case. ``base_path``: what stands
-    before our paths behind a reverse proxy, such as ``/homeface``; empty: nothing.
+    before our paths behind a reverse proxy, such as ``/homeface``; empty: nothing. ``address``: of this
+    machine in the home's network, for links that other devices open.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +39,13 @@ class WebSettings:
     node_id: str = "homeface"
     language: str = "auto"
     camera_pictures: bool = False
+    address: str = ""
+
+    @property
+    def reach(self) -> Literal["network", "machine"]:
+        """Who can open a link to us: every device of the network, or this machine alone."""
+        beyond = not is_loopback(self.host) or self.trusted_proxies or self.ingress_proxies
+        return "network" if beyond else "machine"
 
     @property
     def cookie(self) -> str:

@@ -45,7 +45,7 @@ def source_of(request: web.Request, settings: WebSettings) -> Source:
     address, secure, host = peer, settings.tls is not None, headers.get("Host", "")
     base = settings.base_path
     if proxied:
-        address = _client(headers.get("X-Forwarded-For", ""), peer, settings)
+        address = _client(",".join(headers.getall("X-Forwarded-For", [])), peer, settings)
         secure = headers.get("X-Forwarded-Proto", "").lower() == "https"
         host = headers.get("X-Forwarded-Host", host)
     if ingress:

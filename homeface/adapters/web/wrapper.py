@@ -53,7 +53,13 @@ _STATUS: tuple[tuple[type[HomefaceError], int, str], ...] = (
 )
 """The first that fits; the key is the error's own where none stands here."""
 
-_SPECIAL_STATUS = {"too_large": 413, "too_slow": 408, "not_a_form": 415, "not_json": 415}
+_SPECIAL_STATUS = {
+    "too_large": 413,
+    "too_slow": 408,
+    "not_a_form": 415,
+    "not_json": 415,
+    "not_json_text": 415,
+}
 
 
 def endpoint(route: Route) -> HttpHandler:
@@ -214,9 +220,13 @@ async def _read(route: Route, context: Context) -> None:
 
 def _json(data: bytes) -> object:
     try:
-        return json.loads(data)
+        return json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError("The body is not valid JSON.", key="not_json_text") from error
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is no number in JSON")
 
 
 def _validated(model: type[BaseModel], data: object) -> BaseModel:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from asyncio import to_thread
+from pathlib import Path
 
 import pytest
 
 from homeface.adapters.web.routes import ROUTES
+from homeface.adapters.web.settings import WebSettings
 from tests.adapters.web.test_routes import path_of
-from tests.support.web import API, Browser, WebHome
+from tests.support.web import API, Browser, WebHome, web_home
 
 OPEN = f"{API}/links/open"
 AGREE = {"version": "1", "language": "de"}
@@ -108,6 +110,22 @@ async def test_an_old_text_is_not_agreed_to(home: WebHome) -> None:
     refused = await guest.post(f"{API}/me/consent", {"version": "0", "language": "de"})
     assert (refused.status, refused.key) == (403, "old_consent")
     assert await to_thread(home.store.subjects) == []
+
+
+async def test_a_link_leads_another_device_to_this_machine(tmp_path: Path) -> None:
+    async with web_home(tmp_path, WebSettings(host="0.0.0.0", address="192.168.1.5")) as home:
+        owner = await home.owner()
+        made = (await owner.post(f"{API}/invites", {"name": "Ben"})).json
+        assert made["url"].startswith(f"http://192.168.1.5:{home.server.port}/invite/")
+        assert made["reach"] == "network"
+        headers = {"Host": "192.168.1.9:99"}
+        made = (await owner.post(f"{API}/invites", {"name": "Ida"}, headers=headers)).json
+        assert made["url"].startswith("http://192.168.1.9:99/invite/")
+
+
+async def test_a_page_on_this_machine_alone_says_so(home: WebHome) -> None:
+    made = (await (await home.owner()).post(f"{API}/invites", {"name": "Ben"})).json
+    assert made["reach"] == "machine"
 
 
 @pytest.mark.parametrize("body", [{}, {"name": "Ben", "person_id": "x"}, {"name": " "}, {"name": "a" * 81}])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import multidict
 import pytest
 
 from homeface.adapters.web import brakes
@@ -75,6 +77,19 @@ async def test_who_is_no_proxy_of_ours_is_not_believed(tmp_path: Path) -> None:
         assert invite.json["url"].startswith(home.url("/invite/"))
         answer = await browser.get(f"{API}/info", headers=BY_INGRESS)
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_the_proxys_own_line_counts_not_the_first(tmp_path: Path) -> None:
+    """Some proxies add a line of their own below the one that the client has sent."""
+    async with web_home(tmp_path, WebSettings(trusted_proxies=HERE)) as home:
+        await home.owner()
+        for number in range(7):
+            headers = multidict.CIMultiDict(
+                [("X-Forwarded-For", f"1.2.3.{number}"), ("X-Forwarded-For", "9.9.9.9")]
+            )
+            answer = await Browser(home).post(f"{API}/session", {"password": "wrong"}, headers=headers)
+        assert answer.status == 429
+        assert {source for source, _ in await asyncio.to_thread(home.store.failures, 0)} == {"9.9.9.9"}
 
 
 async def test_set_up_through_a_proxy_needs_the_code(tmp_path: Path) -> None:

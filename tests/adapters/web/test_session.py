@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from asyncio import to_thread
 from pathlib import Path
 
@@ -146,6 +147,47 @@ async def test_each_address_behind_a_proxy_has_its_own_brake(tmp_path: Path) -> 
         assert [await attempt(f"1.2.3.{n}, 192.168.1.7", WRONG) for n in range(6)] == [401] * 5 + [429]
         assert await attempt("192.168.1.8", RIGHT) == 200
         assert [await attempt(f"fd00:1:2:3::{n:x}", WRONG) for n in range(6)] == [401] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b'{"password": NaN}',
+        b'{"password": ' + b"9" * 5000 + b"}",
+        b'{"password": "\\ud800"}',
+        b'{"password": "\\u0000"}',
+        b'{"password": "x", "more": 1}',
+        b'{"password": "x", "password": ["y"]}',
+        b"[" * 60_000,
+        b"\xff\xfe\x00",
+        b'{"password": "x", "name": "\\ud83d"}',
+    ],
+)
+async def test_odd_bodies_are_refused(home: WebHome, body: bytes) -> None:
+    await home.owner()
+    answer = await Browser(home).post(SESSION, data=body, headers={"Content-Type": "application/json"})
+    assert answer.status in {401, 415, 422}, answer.text
+    assert answer.json["error"]["message"]
+
+
+async def test_packed_bodies_are_not_unpacked(home: WebHome) -> None:
+    await home.owner()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    bomb = gzip.compress(b" " * 50_000_000 + b'{"password": "x"}')
+    assert len(bomb) < 64 * 1024
+    answer = await Browser(home).post(SESSION, data=bomb, headers=headers)
+    assert (answer.status, answer.key) == (415, "not_json_text")
+
+
+async def test_an_unknown_name_takes_the_same_way(home: WebHome) -> None:
+    await home.owner()
+    answer = await Browser(home).post(SESSION, {"name": "nobody", "password": "something"})
+    assert (answer.status, answer.key) == (401, "wrong_password")
 
 
 async def test_changing_the_password_ends_the_other_sessions(home: WebHome) -> None:
