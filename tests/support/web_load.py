@@ -1,4 +1,4 @@
-"""``python -m tests.support.web_load``: how long faces wait for the device while photos come through the page.
+"""``python -m tests.support.web_load``: how long faces wait while photos come through the page.
 
 A whole life with the real engine; a frame of 1280 × 720 with one face is looked at ten times a second, first
 alone, then while a hundred photos of 3000 × 2250 are sent at once. Prints milliseconds until the answer.
