@@ -2,6 +2,7 @@ import { post, root } from "../api.js";
 import { act } from "../dom.js";
 import { t } from "../text.js";
 
+const LEAST_LENGTH = 10;
 const form = document.getElementById("form");
 const codeField = document.getElementById("code-field");
 
@@ -14,6 +15,10 @@ function tell(field, message) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   for (const field of ["code", "password", "again"]) tell(field, "");
+  if ([...form.password.value].length < LEAST_LENGTH) {
+    tell("password", t("Choose a longer password: at least ten characters."));
+    return;
+  }
   if (form.password.value !== form.again.value) {
     tell("again", t("The two passwords differ."));
     return;
