@@ -38,10 +38,14 @@ export function pickerInstead(take) {
 
 /** Sends files a few at a time, keeps their verdicts, and draws them. */
 export class PhotoDesk {
-  /** `send(formData)` returns the API's answer; `changed()` is called whenever there is something new. */
-  constructor(send, changed) {
+  /**
+   * `send(formData)` returns the API's answer; `changed(finished)` is called whenever there is something new.
+   * `mayInsist`: offer to add a face although it looks like somebody else's (twins, parent and child).
+   */
+  constructor(send, changed, mayInsist = false) {
     this.send = send;
     this.changed = changed;
+    this.mayInsist = mayInsist;
     this.items = [];
     this.busy = false;
   }
@@ -57,9 +61,18 @@ export class PhotoDesk {
     this.changed(true);
   }
 
-  async #sendSome(items) {
+  async #insist(item) {
+    item.verdict = null;
+    this.busy = true;
+    await this.#sendSome([item], true);
+    this.busy = false;
+    this.changed(true);
+  }
+
+  async #sendSome(items, insist = false) {
     this.changed(false);
     const form = new FormData();
+    if (insist) form.append("allow_lookalikes", "true");
     for (const item of items) form.append("photos", item.file, item.name);
     try {
       const answer = await this.send(form);
@@ -77,7 +90,8 @@ export class PhotoDesk {
       <p class="strong">${this.busy ? t("Looking at the pictures …") : tn("{count} picture taken", "{count} pictures taken", taken)}</p>
       <ul class="verdicts">${repeat(this.items, (item) => item.picture, (item) => html`<li>
         <img src=${item.picture} alt="" />
-        <span><span class="small muted cut">${item.name}</span><br />${this.#verdict(item.verdict)}</span></li>`)}</ul></div>`;
+        <span><span class="small muted cut">${item.name}</span><br />${this.#verdict(item.verdict)}
+          ${this.mayInsist && item.verdict?.key === "looks_like_another" ? html`<br /><button class="button small" type="button" @click=${() => this.#insist(item)}>${t("It is the right person: add it")}</button>` : nothing}</span></li>`)}</ul></div>`;
   }
 
   #verdict(verdict) {

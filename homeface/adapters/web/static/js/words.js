@@ -138,3 +138,51 @@ export function errorText(key, fallback) {
   if (language === "en") return fallback;
   return ERRORS[key]?.() ?? fallback;
 }
+
+/** Acts of the log; what comes after a colon is kept as it is. */
+const ACTS = {
+  "log in": () => t("logged in"),
+  "set up": () => t("set up"),
+  "change password": () => t("changed the password"),
+  invite: () => t("made an invite"),
+  "remove invite": () => t("withdrew an invite"),
+  "open invite link": () => t("opened an invite"),
+  "open personal link": () => t("opened a personal link"),
+  consent: () => t("agreed to being recognised"),
+  "personal link": () => t("made a personal link"),
+  "add person": () => t("added a person"),
+  "change person": () => t("changed a person"),
+  "remove person": () => t("removed a person"),
+  "add photos": () => t("added photos"),
+  "add photos from a camera": () => t("added photos from a camera"),
+  "guided round": () => t("took guided pictures"),
+  "remove photo": () => t("removed a photo"),
+  "export person": () => t("took a copy of somebody's data"),
+  "name a visit": () => t("named a visit"),
+  "forget an unknown visit": () => t("deleted an unknown visit"),
+  "forget all unknown visits": () => t("deleted all unknown visits"),
+  "pause room": () => t("paused a room"),
+  "resume room": () => t("ended a room's pause"),
+  "pause camera": () => t("paused a camera"),
+  "resume camera": () => t("ended a camera's pause"),
+  "add token": () => t("made a token"),
+  "remove token": () => t("withdrew a token"),
+  "add member": () => t("added a family member's account"),
+  "remove member": () => t("removed a family member's account"),
+  "change setting": () => t("changed a setting"),
+  enrol: () => t("added photos"),
+  remove: () => t("removed a person"),
+  rename: () => t("renamed a person"),
+  export: () => t("took a copy of somebody's data"),
+  "forget learned": () => t("deleted what visits had taught"),
+  "key rotate": () => t("changed the key of the gallery"),
+  "key seal": () => t("sealed the key of the gallery"),
+  backup: () => t("made a backup"),
+  restore: () => t("put a backup in place"),
+};
+
+export function actText(what) {
+  const [act, ...rest] = what.split(": ");
+  const words = ACTS[act]?.();
+  return words ? [words, ...rest].join(": ") : what;
+}

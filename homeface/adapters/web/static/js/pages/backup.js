@@ -1,12 +1,18 @@
 import { api, root } from "../api.js";
-import { act, confirm, draw, html, icon, notice, toast } from "../dom.js";
-import { t } from "../text.js";
+import { act, confirm, dialog, draw, html, icon, notice, toast } from "../dom.js";
+import { listed, t } from "../text.js";
+
+const LEAST_LENGTH = 10;
 
 async function make(event) {
   event.preventDefault();
   const form = event.currentTarget;
   const fault = form.querySelector(".error");
   fault.textContent = "";
+  if ([...form.password.value].length < LEAST_LENGTH) {
+    fault.textContent = t("Choose a longer password: at least ten characters.");
+    return;
+  }
   await act(form.querySelector("[type=submit]"), async () => {
     try {
       const file = await api("POST", "backup", { password: form.password.value });
@@ -32,13 +38,16 @@ async function restore(event) {
     fault.textContent = t("Choose the backup file.");
     return;
   }
-  const sure = await confirm({ title: t("Put this backup in place?"), text: t("Everybody and all settings of now are replaced by those of the backup."), action: t("Replace everything") });
+  const sure = await confirm({ title: t("Put this backup in place?"), text: t("Everybody and everything of now is replaced by what the backup holds. Who was removed here since stays removed."), action: t("Replace everything") });
   if (!sure) return;
   await act(form.querySelector("[type=submit]"), async () => {
     try {
-      await api("POST", "restore", new FormData(form));
-      toast(t("The backup is in place."));
-      setTimeout(() => location.assign(root), 1500);
+      const told = await api("POST", "restore", new FormData(form));
+      form.reset();
+      await dialog((close) => html`<h2>${t("The backup is in place.")}</h2>
+        <p>${told.people.length ? t("In it: {names}.", { names: listed(told.people) }) : t("Nobody is in it.")}</p>
+        <div class="actions"><button class="button primary" type="button" autofocus @click=${() => close(true)}>${t("Done")}</button></div>`, t("The backup is in place."));
+      location.assign(root);
     } catch (error) {
       fault.textContent = error.message;
     }

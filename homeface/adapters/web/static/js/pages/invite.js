@@ -6,7 +6,7 @@ import { language, t, tn } from "../text.js";
 
 const place = document.getElementById("invite");
 const asked = document.getElementById("asked");
-const taking = document.getElementById("taking");
+let taking = document.getElementById("taking");
 const { secret } = place.dataset;
 let me = null;
 let desk = null;
@@ -62,23 +62,22 @@ function choose() {
     ${taken ? html`<button class="button primary wide" type="button" data-finish @click=${finish}>${icon("check")}${t("That is enough")}</button>` : ""}</div>`);
 }
 
-/** A fresh element for what draws by itself. */
+/** An element that nothing was drawn into yet, in the place of the one before. */
 function stage() {
   const fresh = document.createElement("div");
-  taking.replaceChildren(fresh);
-  delete taking.dataset.drawn;
-  delete taking["_$litPart$"]; // what lit-html drew there is gone
+  taking.replaceWith(fresh);
+  taking = fresh;
   return fresh;
 }
 
 function guided() {
   const round = new Round(stage(), me.person_id, (outcome) => {
-    taking.replaceChildren();
     if (outcome === "done") {
       finish();
       return;
     }
     toast(outcome.message, true);
+    stage();
     choose();
   });
   addEventListener("pagehide", () => round.stop());

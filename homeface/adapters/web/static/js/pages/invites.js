@@ -14,7 +14,7 @@ async function withdraw(invite, button) {
 
 async function make() {
   let people = [];
-  await act(null, async () => { people = (await get("people")).people ?? []; });
+  await act(null, async () => { people = await get("people"); });
   const invite = await dialog((close) => {
     const send = (event) => {
       event.preventDefault();

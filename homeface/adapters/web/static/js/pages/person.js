@@ -8,6 +8,7 @@ import { findingText, reasonsText } from "../words.js";
 const id = document.getElementById("person").dataset.id;
 const path = `people/${encodeURIComponent(id)}`;
 const isOwner = role === "owner";
+const isGuest = role === "guest";
 let person = null;
 let cameras = [];
 let agreed = [];
@@ -15,6 +16,7 @@ let agreed = [];
 const desk = new PhotoDesk(
   (form) => api("POST", `${path}/photos`, form),
   (finished) => (finished ? load() : show()),
+  isOwner,
 );
 
 function meter(share) {
@@ -147,7 +149,7 @@ function show() {
   draw("person", html`<div class="stack">
     <div class="page-head"><div class="row">${avatar(person, true)}<div class="grow"><h1 class="cut">${person.name}</h1>
       <p class="row wrap">${healthChip(person)}<span>${t("last seen: {time}", { time: moment(person.last_seen) })}</span></p></div></div>
-      <div class="actions"><button class="button" type="button" @click=${rename}>${icon("pencil")}${t("Rename")}</button>
+      <div class="actions">${isGuest ? nothing : html`<button class="button" type="button" @click=${rename}>${icon("pencil")}${t("Rename")}</button>`}
       <button class="button danger" type="button" id="remove-person" @click=${removePerson}>${icon("trash-2")}${t("Remove")}</button></div></div>
     ${found.length ? html`<section aria-label=${t("What would help")}><div class="stack-small">${found.map((finding) => {
       const words = findingText({ ...finding, people: [person.name] });
@@ -158,9 +160,9 @@ function show() {
     <section><h2>${t("Photos")} <span class="muted number">${number(person.templates.length)}</span></h2>
       ${person.templates.length ? html`<ul class="grid small" id="photos">${repeat(person.templates, (template) => template.id, photo)}</ul>`
         : html`<p class="muted">${t("None yet. Five from different sides are a good start.")}</p>`}</section>
-    <section class="card flat"><label class="row between"><span><span class="strong">${t("Pause")}</span><br />
+    ${isGuest ? nothing : html`<section class="card flat"><label class="row between"><span><span class="strong">${t("Pause")}</span><br />
       <span class="muted small">${t("While paused nobody is called {name}; photos stay.", { name: person.name })}</span></span>
-      <input class="switch" type="checkbox" role="switch" .checked=${person.paused} @change=${pauseSwitch} /></label></section>
+      <input class="switch" type="checkbox" role="switch" .checked=${person.paused} @change=${pauseSwitch} /></label></section>`}
     <p><a class="button small" href=${address(`api/v1/${path}/export`)} download>${icon("download")}${t("Everything about {name} as a file", { name: person.name })}</a></p>
     ${agreed.length ? html`<p class="muted small">${t("Agreed to being recognised: {times}", { times: listed(agreed.map((entry) => moment(entry.at))) })}</p>` : nothing}
   </div>`);

@@ -1,73 +1,96 @@
 import { get, patch } from "../api.js";
-import { act, draw, failed, html, icon, nothing, repeat, toast } from "../dom.js";
+import { act, draw, failed, html, icon, live, nothing, repeat, toast } from "../dom.js";
 import { t } from "../text.js";
+import { groupTitle, settingHelp, settingTitle } from "../setting_words.js";
 
-const TITLES = {
-  false_names: () => [t("Strictness"), t("In how many visits of strangers a wrong name is accepted: the smaller, the more often family goes without a name.")],
-  hold: () => [t("Hold time"), t("How long a person stays in a room after they were last seen.")],
-  retention: () => [t("Retention"), t("How long visits are kept.")],
-  unknown_visits: () => [t("Unknown visits"), t("How long pictures of visits without a name are kept.")],
-};
-
-function titleOf(setting) {
-  const name = setting.key.split(".").at(-1);
-  const [title, text] = TITLES[name]?.() ?? [setting.title ?? setting.key, setting.help ?? ""];
-  return { title, text: setting.help ?? text };
-}
+const GROUPS = ["recognition", "presence", "storage", "web", "rooms"];
 
 function place(setting) {
-  if (setting.source === "page") return t("set here");
-  if (setting.file) return t("from {file}, line {line}", { file: setting.file, line: setting.line ?? "?" });
+  if (setting.source === "page") return t("set here; the file says {value}", { value: shown(setting.file_value) });
+  if (setting.source === "file") return t("from the file, line {line}", { line: setting.place.line ?? "?" });
   return t("default");
 }
 
-function input(setting) {
-  const name = `value-${setting.key}`;
-  if (setting.choices?.length) return html`<select class="input" id=${name} name="value">${setting.choices.map((choice) => html`<option ?selected=${choice === setting.value}>${choice}</option>`)}</select>`;
-  if (typeof setting.value === "boolean") return html`<input class="switch" type="checkbox" role="switch" id=${name} name="value" ?checked=${setting.value} />`;
-  return html`<input class="input" id=${name} name="value" .value=${String(setting.value ?? "")} autocomplete="off" />`;
+function shown(value) {
+  if (value === true) return t("on");
+  if (value === false) return t("off");
+  if (value === null || value === "") return "–";
+  return Array.isArray(value) ? value.join(", ") : String(value);
 }
 
-function valueOf(field, setting) {
-  if (field.type === "checkbox") return field.checked;
-  return typeof setting.value === "number" && field.value.trim() !== "" && !Number.isNaN(Number(field.value)) ? Number(field.value) : field.value.trim();
+function control(setting, id) {
+  if (setting.kind === "switch") return html`<input class="switch" type="checkbox" role="switch" id=${id} name="value" .checked=${live(Boolean(setting.value))} />`;
+  if (setting.kind === "choice") return html`<select class="input" id=${id} name="value">
+    ${setting.value === null ? html`<option value="">–</option>` : nothing}
+    ${setting.choices.map((choice) => html`<option value=${choice} ?selected=${choice === setting.value}>${choice}</option>`)}</select>`;
+  const hint = `${id}-hint`;
+  return html`<input class="input" id=${id} name="value" autocomplete="off" placeholder=${shown(setting.default)}
+    inputmode=${setting.kind === "number" ? "numeric" : "text"} aria-describedby=${hint} .value=${live(setting.value === null ? "" : String(setting.value))} />`;
+}
+
+function given(form, setting) {
+  const field = form.value;
+  if (setting.kind === "switch") return field.checked;
+  const text = field.value.trim();
+  if (!text) return null;
+  return setting.kind === "number" && !Number.isNaN(Number(text)) ? Number(text) : text;
+}
+
+async function change(form, setting, value) {
+  const fault = form.querySelector(".error");
+  fault.textContent = "";
+  await act(form.querySelector("[type=submit]"), async () => {
+    try {
+      const answer = await patch("settings", { changes: { [setting.key]: value } });
+      show(answer?.settings ?? (await get("settings")).settings);
+      toast(t("Saved; it is in force at once."));
+    } catch (error) {
+      fault.textContent = error.message;
+    }
+  });
 }
 
 function row(setting) {
-  const { title, text } = titleOf(setting);
-  const save = (event) => {
+  const id = `value-${setting.key.replaceAll(".", "-")}`;
+  const submit = (event) => {
     event.preventDefault();
-    const form = event.currentTarget;
-    const fault = form.querySelector(".error");
-    fault.textContent = "";
-    act(form.querySelector("[type=submit]"), async () => {
-      try {
-        await patch("settings", { [setting.key]: valueOf(form.value, setting) });
-        toast(t("Saved; it is in force at once."));
-        await load();
-      } catch (error) {
-        fault.textContent = error.message;
-      }
-    });
+    change(event.currentTarget, setting, given(event.currentTarget, setting));
   };
-  return html`<form class="setting" @submit=${save} data-setting=${setting.key}>
-    <div><label class="strong" for="value-${setting.key}">${title}</label><p class="muted small">${text}</p>
-      <p class="muted small">${place(setting)} · ${t("default: {value}", { value: String(setting.default ?? "–") })}</p></div>
-    <div><div class="row">${input(setting)}<button class="button small" type="submit">${t("Save")}</button></div><p class="error" role="alert"></p></div></form>`;
+  const limits = setting.least !== null && setting.most !== null ? t("{least} to {most}", { least: setting.least, most: setting.most }) : "";
+  return html`<form class="setting" @submit=${submit} data-setting=${setting.key} novalidate>
+    <div><label class="strong" for=${id}>${settingTitle(setting)}</label><p class="muted small">${settingHelp(setting)}</p></div>
+    <div><div class="row">${control(setting, id)}<button class="button small" type="submit" aria-label=${t("Save {name}", { name: settingTitle(setting) })}>${t("Save")}</button>
+      ${setting.source === "page" ? html`<button class="button small square quiet" type="button" title=${t("Back to the file")}
+        aria-label=${t("{name}: back to the file", { name: settingTitle(setting) })}
+        @click=${(event) => change(event.currentTarget.form, setting, null)}>${icon("refresh-cw")}</button>` : nothing}</div>
+      <p class="muted small" id="${id}-hint">${[limits, place(setting)].filter(Boolean).join(" · ")}</p>
+      <p class="error" role="alert"></p></div></form>`;
+}
+
+function group(name, settings) {
+  const rows = html`<div class="card">${repeat(settings, (setting) => setting.key, row)}</div>`;
+  return html`<section data-group=${name}><h2>${groupTitle(name)}</h2>${rows}</section>`;
 }
 
 function fixedRow(setting) {
-  return html`<tr><td class="code">${setting.key}</td><td>${String(setting.value ?? "–")}</td><td class="muted">${place(setting)}</td></tr>`;
+  return html`<tr><td class="code">${setting.key}</td><td>${shown(setting.value)}</td><td class="muted">${place(setting)}</td></tr>`;
+}
+
+function show(settings) {
+  const open = settings.filter((setting) => setting.live);
+  const fixed = settings.filter((setting) => !setting.live);
+  const file = settings[0]?.place.file ?? "";
+  const groups = GROUPS.map((name) => [name, open.filter((setting) => setting.key.split(".")[0] === name)]).filter(([, found]) => found.length);
+  draw("settings", html`<div class="stack">${groups.map(([name, found]) => group(name, found))}
+    ${fixed.length ? html`<section><h2>${t("In the configuration file")}</h2><p class="muted small code">${file}</p>
+      <div class="card table-wrap" tabindex="0" role="region" aria-label=${t("In the configuration file")}><table>
+      <thead><tr><th scope="col">${t("Key")}</th><th scope="col">${t("Value")}</th><th scope="col">${t("Where it comes from")}</th></tr></thead>
+      <tbody>${repeat(fixed, (setting) => setting.key, fixedRow)}</tbody></table></div></section>` : nothing}</div>`);
 }
 
 async function load() {
   try {
-    const { settings } = await get("settings");
-    const open = settings.filter((setting) => setting.live);
-    const fixed = settings.filter((setting) => !setting.live);
-    draw("settings", html`<div class="stack"><section class="card">${repeat(open, (setting) => setting.key, row)}</section>
-      ${fixed.length ? html`<section><h2>${t("In the configuration file")}</h2><div class="card table-wrap" tabindex="0" role="region" aria-label=${t("In the configuration file")}><table>
-        <thead><tr><th>${t("Key")}</th><th>${t("Value")}</th><th>${t("Where it comes from")}</th></tr></thead><tbody>${repeat(fixed, (setting) => setting.key, fixedRow)}</tbody></table></div></section>` : nothing}</div>`);
+    show((await get("settings")).settings);
   } catch (error) {
     failed("settings", error, load);
   }
