@@ -1,4 +1,4 @@
-"""What cameras show in the browser tests: real faces from the test data, put together in the test's folder."""
+"""What cameras show in the browser tests: real faces of the test data, put together in the test's folder."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ WIDTH, HEIGHT = 640, 480
 WEBCAM_FPS = 30
 """Chromium plays an MJPEG file at this rate, again and again."""
 
-ROUND_PERSON = "Lleyton_Hewitt"
-POSES: tuple[tuple[str, str, float], ...] = (
-    ("front", "0017", 3.5),
-    ("left", "0009", 1.5),
-    ("right", "0002", 1.5),
-    ("up", "0034", 1.5),
-    ("down", "0019", 1.5),
+ROUND_PERSON = "Tony_Blair"
+POSES: tuple[tuple[str, int, float], ...] = (
+    ("front", 141, 6.0),
+    ("left", 6, 1.5),
+    ("right", 139, 1.5),
+    ("up", 69, 1.5),
+    ("down", 50, 1.5),
 )
-"""(pose, number of the picture, how long it is shown). Measured poses, against the frontal one: yaw +20 and -28
-degrees, pitch -8 and +9 (yaw 3, pitch 5 in the frontal picture).
+"""(pose, number of the picture, how long it is shown). Measured: yaw -1 and pitch 10 degrees in the frontal
+picture; against it yaw +23 and -20, pitch -8 and +11.
 """
 
 
-def photos(person: str, count: int) -> list[Path]:
-    """Pictures of one person of LFW."""
-    return sorted((data_dir() / "lfw" / "images" / person).iterdir())[:count]
+def photos(person: str, *numbers: int) -> list[Path]:
+    """Pictures of one person of LFW, by number."""
+    return [data_dir() / "lfw" / "images" / person / f"{person}_{number:04d}.jpg" for number in numbers]
 
 
 def webcam(folder: Path) -> Path:
@@ -36,7 +36,7 @@ def webcam(folder: Path) -> Path:
     path = folder / "webcam.mjpeg"
     with path.open("wb") as file:
         for _, number, seconds in POSES:
-            [source] = (data_dir() / "lfw" / "images" / ROUND_PERSON).glob(f"*_{number}.jpg")
+            [source] = photos(ROUND_PERSON, number)
             file.write(_still(source, folder) * round(seconds * WEBCAM_FPS))
     return path
 
@@ -52,7 +52,7 @@ def _still(source: Path, folder: Path) -> bytes:
 
 
 def house_clip(folder: Path) -> Path:
-    """Ten seconds of a room: a man comes, speaks for five seconds, and is gone for five; meant to be looped."""
+    """Ten seconds of a room: a man comes, speaks for five seconds, and is gone for five; to be looped."""
     clips, path = data_dir() / "clips", folder / "room.mp4"
     same = "scale=768:432:force_original_aspect_ratio=increase,crop=768:432,fps=10,setsar=1"
     subprocess.run(

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import INSECURE_NAME, PASSWORD, PHONE, Visitors, set_up
+from tests.browser.conftest import PASSWORD, Visitors, set_up
 
 MOST_BYTES = 200_000
 
@@ -85,7 +85,7 @@ def test_light_and_dark(visitors: Visitors) -> None:
     assert page.evaluate(ground) == light, "the choice is kept, and there before the first paint"
 
 
-def test_the_first_page_is_small(visitors: Visitors, capsys: object) -> None:
+def test_the_first_page_is_small(visitors: Visitors) -> None:
     visitor = visitors.owner()
     session = visitor.context.new_cdp_session(visitor.page)
     session.send("Network.enable")
@@ -106,13 +106,3 @@ def test_the_first_page_is_small(visitors: Visitors, capsys: object) -> None:
     )
     assert 0 < sum(received) < MOST_BYTES
     assert shift < 0.1, "nothing jumps while the page fills"
-
-
-def test_without_a_secure_address_the_phones_own_camera_is_offered(visitors: Visitors) -> None:
-    owner = visitors.owner()
-    answer = owner.open("people")
-    expect(answer.get_by_role("heading", level=1)).to_be_visible()
-    visitor = visitors.stranger(viewport=PHONE, phone=True)
-    page = visitor.page
-    page.goto(f"http://{INSECURE_NAME}:{visitor.house.port}/login")
-    assert page.evaluate("isSecureContext") is False

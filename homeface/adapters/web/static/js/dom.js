@@ -113,3 +113,13 @@ export function failed(id, error, again) {
   draw(id, notice("bad", "circle-alert", html`<p>${error.message}</p>
     <p><button class="button small" type="button" @click=${again}>${t("Try again")}</button></p>`));
 }
+
+/** The name in a form's field `name`. Throws what to tell when there is none. */
+export function nameIn(form) {
+  const name = form.name.value.trim();
+  if (!name) {
+    form.name.focus();
+    throw new Error(t("Give a name."));
+  }
+  return name;
+}

@@ -84,6 +84,7 @@ const VERDICTS = {
   accepted: () => t("Taken"),
   no_face: () => t("No face was found in this picture."),
   several_faces: () => t("More than one face: take a picture of one person, or cut it."),
+  picture: () => t("This file cannot be read as a picture."),
   low_quality: () => t("The face is not good enough."),
   outlier: () => t("This face does not fit the other photos of this person."),
   looks_like_another: () => t("This face looks like somebody else who is enrolled."),
@@ -124,14 +125,23 @@ export function findingText(finding) {
 /** Sentences for errors that people meet often; others are shown as the server says them. */
 const ERRORS = {
   wrong_password: () => t("That is not the password."),
-  locked_out: () => t("Too many wrong passwords. Wait a while and try again."),
-  too_many_attempts: () => t("Too many wrong passwords. Wait a while and try again."),
-  weak_password: () => t("Choose a longer password: at least ten characters."),
-  not_found: () => t("This is not here any more."),
+  locked: () => t("Too many wrong passwords. Wait a while and try again."),
+  weak_password: () => t("Choose a longer password: at least ten characters, four of them different."),
+  code_needed: () => t("Type the code that homeface has written to its log (journalctl -u homeface)."),
+  already_set_up: () => t("This homeface has an owner already."),
+  link_over: () => t("This link is used up or too old. Ask for a new one."),
+  old_consent: () => t("The text has changed: load the page again and read it."),
+  no_such_person: () => t("This person is not here any more."),
+  no_such_visit: () => t("This visit is not kept any more."),
+  no_faces: () => t("No face of these visits is good enough to learn from."),
   name_taken: () => t("There is already somebody with this name."),
-  forbidden: () => t("You may not do this."),
+  bad_name: () => t("That is no name."),
+  round_over: () => t("The round is over: begin again."),
+  camera_unavailable: () => t("This camera sends no pictures now."),
+  several_people: () => t("More than one person was before the camera. Let one person stand there alone, and try again."),
   csrf: () => t("This page is too old: load it again."),
-  upload_too_large: () => t("This is too large."),
+  too_large: () => t("This is too large."),
+  too_many: () => t("Too many files at once."),
 };
 
 export function errorText(key, fallback) {

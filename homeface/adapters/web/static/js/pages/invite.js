@@ -12,7 +12,7 @@ let me = null;
 let desk = null;
 
 function over(error) {
-  draw(place, notice("bad", "circle-alert", html`<p>${error.message}</p>`));
+  draw(place, html`<div class="page-head"><h1>${t("This link does not open")}</h1></div>${notice("bad", "circle-alert", html`<p>${error.message}</p>`)}`);
 }
 
 function ask(name, version, opened) {

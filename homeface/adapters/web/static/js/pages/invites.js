@@ -1,5 +1,5 @@
 import { get, listen, post, remove } from "../api.js";
-import { act, dialog, draw, empty, failed, html, icon, repeat, toast } from "../dom.js";
+import { act, dialog, draw, empty, failed, html, icon, nameIn, repeat, toast } from "../dom.js";
 import { clock, t } from "../text.js";
 
 function entry(invite) {
@@ -22,7 +22,7 @@ async function make() {
       const chosen = form.who.value;
       act(form.querySelector("[type=submit]"), async () => {
         try {
-          close(await post("invites", chosen === "new" ? { name: form.name.value.trim() } : { person_id: chosen }));
+          close(await post("invites", chosen === "new" ? { name: nameIn(form) } : { person_id: chosen }));
         } catch (error) {
           form.querySelector(".error").textContent = error.message;
         }

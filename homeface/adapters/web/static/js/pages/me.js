@@ -10,7 +10,7 @@ async function start() {
     if (!session.subject_id) throw new Error(t("There is nothing stored about you."));
     location.replace(`${root}people/${encodeURIComponent(session.subject_id)}`);
   } catch (error) {
-    draw(place, notice("bad", "circle-alert", html`<p>${error.message}</p>`));
+    draw(place, html`<div class="page-head"><h1>${t("This link does not open")}</h1></div>${notice("bad", "circle-alert", html`<p>${error.message}</p>`)}`);
   }
 }
 

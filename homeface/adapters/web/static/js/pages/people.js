@@ -1,5 +1,5 @@
 import { get, listen, post, root } from "../api.js";
-import { avatar, dialog, draw, empty, failed, html, icon, repeat } from "../dom.js";
+import { avatar, dialog, draw, empty, failed, html, icon, nameIn, repeat } from "../dom.js";
 import { healthChip } from "../people_words.js";
 import { moment, t, tn } from "../text.js";
 
@@ -39,7 +39,7 @@ async function add() {
       const fault = form.querySelector(".error");
       fault.textContent = "";
       try {
-        close(await post("people", { name: form.name.value.trim() }));
+        close(await post("people", { name: nameIn(form) }));
       } catch (error) {
         fault.textContent = error.message;
         form.name.focus();

@@ -1,5 +1,5 @@
 import { api, get, listen, patch, post, remove, role, root } from "../api.js";
-import { act, address, avatar, confirm, dialog, draw, failed, html, icon, notice, nothing, repeat, toast } from "../dom.js";
+import { act, address, avatar, confirm, dialog, draw, failed, html, icon, nameIn, nothing, notice, repeat, toast } from "../dom.js";
 import { healthChip } from "../people_words.js";
 import { cameraAllowed, dropZone, PhotoDesk, pickerInstead } from "../photos.js";
 import { listed, moment, number, percent, t, tn } from "../text.js";
@@ -100,7 +100,7 @@ async function rename() {
       const form = event.currentTarget;
       try {
         const aliases = form.aliases.value.split(",").map((word) => word.trim()).filter(Boolean);
-        close(await patch(path, { name: form.name.value.trim(), aliases }));
+        close(await patch(path, { name: nameIn(form), aliases }));
       } catch (error) {
         form.querySelector(".error").textContent = error.message;
       }

@@ -1,5 +1,5 @@
 import { get, post, remove } from "../api.js";
-import { act, confirm, dialog, draw, empty, failed, html, icon, repeat, toast } from "../dom.js";
+import { act, confirm, dialog, draw, empty, failed, html, icon, nameIn, repeat, toast } from "../dom.js";
 import { moment, t } from "../text.js";
 
 const SCOPES = {
@@ -30,7 +30,7 @@ async function make() {
       try {
         const scopes = [...form.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
         if (!scopes.length) throw new Error(t("Tick at least one."));
-        close(await post("tokens", { name: form.name.value.trim(), scopes }));
+        close(await post("tokens", { name: nameIn(form), scopes }));
       } catch (error) {
         form.querySelector(".error").textContent = error.message;
       }

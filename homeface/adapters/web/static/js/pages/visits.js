@@ -1,5 +1,5 @@
 import { get, listen, post, remove } from "../api.js";
-import { act, address, confirm, dialog, draw, empty, failed, html, icon, nothing, repeat, toast } from "../dom.js";
+import { act, address, confirm, dialog, draw, empty, failed, html, icon, nameIn, nothing, repeat, toast } from "../dom.js";
 import { showWaiting } from "../page.js";
 import { moment, t, tn } from "../text.js";
 import { reasonsText, verdictText } from "../words.js";
@@ -42,9 +42,9 @@ async function nameIt(entry) {
       const fault = form.querySelector(".error");
       fault.textContent = "";
       const chosen = form.who.value;
-      const body = chosen === "new" ? { name: form.name.value.trim() } : { person_id: chosen };
       act(form.querySelector("[type=submit]"), async () => {
         try {
+          const body = chosen === "new" ? { name: nameIn(form) } : { person_id: chosen };
           const told = await post(`visits/unknown/${encodeURIComponent(first.id)}/name`, { ...body, group: entry.visits.length > 1 });
           close({ told, who: chosen === "new" ? body.name : people.find((person) => person.id === chosen).name });
         } catch (error) {

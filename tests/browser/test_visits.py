@@ -1,0 +1,55 @@
+"""The living room: a stranger comes and goes, is named in the inbox, and is called by name when next seen."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitors
+
+
+def test_an_unknown_visit_is_named_and_known_at_the_next(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    inbox = visitor.open("visits")
+    expect(inbox.locator("[data-group]").first).to_be_visible(timeout=40_000)
+    expect(inbox.locator("[data-group]").first).to_contain_text("Why no name:")
+    visitor.shoot("visits")
+    watcher = visitors.owner()
+    now = watcher.open("")
+    now.evaluate("window.never_loaded_again = true")
+    expect(now.locator("#line")).to_have_text("Live")
+    expect(now.locator("[data-room=living_room]")).to_contain_text("without a name", timeout=40_000)
+
+    inbox.locator("[data-name-it]").first.click()
+    inbox.get_by_label("Person").select_option("new")
+    inbox.get_by_role("dialog").get_by_label("Name").fill("Barack")
+    visitor.shoot("visit-named")
+    inbox.get_by_role("button", name="Add the faces").click()
+    expect(inbox.get_by_text("Barack is known by")).to_be_visible(timeout=30_000)
+
+    expect(now.locator("[data-room=living_room]")).to_contain_text("Barack", timeout=40_000)
+    expect(now.locator("#log")).to_contain_text("Barack came into Living room")
+    expect(now.get_by_role("heading", level=1)).to_have_text("Barack is seen")
+    watcher.shoot("now")
+    expect(now.get_by_role("heading", level=1)).not_to_have_text("Barack is seen", timeout=40_000)
+    assert now.evaluate("window.never_loaded_again") is True
+
+
+def test_pausing_a_room_from_the_page(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = visitor.open("")
+    room = page.locator("[data-room=living_room]")
+    room.get_by_role("switch").check()
+    expect(room).to_contain_text("Nothing is looked at here")
+    room.get_by_role("switch").uncheck()
+    expect(room).not_to_contain_text("Nothing is looked at here")
+
+
+def test_not_interesting_visits_go(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = visitor.open("visits")
+    expect(page.locator("#visits")).not_to_have_attribute("aria-busy", "true")
+    groups = page.locator("[data-group]")
+    if groups.count():
+        page.get_by_role("button", name="Delete all").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete all").click()
+    expect(page.get_by_text("Nothing here")).to_be_visible()
