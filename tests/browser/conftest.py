@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +54,7 @@ class House:
         return int(self.url.rstrip("/").rpartition(":")[2])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A living room in which a man comes and goes every ten seconds."""
     folder = tmp_path_factory.mktemp("house")
@@ -82,9 +81,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             yield House(daemon, folder, found[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, whose camera shows ``pictures.webcam``."""
+    """Chromium, whose camera shows ``pictures.webcam``.
+
+    Ends with this package: while it is open an event loop runs, and tests of other folders start their own.
+    """
     film = webcam(tmp_path_factory.mktemp("webcam"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -100,13 +102,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots are kept: HOMEFACE_TEST_SCREENSHOTS, or pytest's own folder."""
     wanted = os.environ.get("HOMEFACE_TEST_SCREENSHOTS")
     folder = Path(wanted) if wanted else tmp_path_factory.mktemp("screenshots")
-    if wanted:
-        shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
