@@ -136,13 +136,15 @@ class Peer:
             "notes": [],
         }
         self.token = TOKEN
+        self.authority: bytes | None = None
+        """What ``/ca.crt`` answers to everybody."""
         self.refuse: dict[str, tuple[int, dict[str, Any] | str]] = {}
         """By ``METHOD path``: answer this instead."""
         self.asked: list[tuple[str, str, Any]] = []
         """Method, path and body of every change."""
         self.streams: set[asyncio.Queue[bytes | None]] = set()
-        self.silent = False
-        """The stream opens without a first ``now``."""
+        self.mute = False
+        """A stream ends as soon as it is open."""
         self._runner: web.AppRunner | None = None
         self.port = 0
         self.tls = False
@@ -195,6 +197,7 @@ class Peer:
         app.router.add_get(f"{api}/people", self._tell(lambda: self.people))
         app.router.add_get(f"{api}/visits/unknown", self._tell(lambda: self.groups))
         app.router.add_get(f"{api}/events", self._events)
+        app.router.add_get(f"{api}/ca.crt", self._tell(dict))
         app.router.add_get(f"{api}/visits/unknown/{{visit}}/picture", self._picture)
         app.router.add_post(f"{api}/people", self._create)
         for method, path in (
@@ -220,14 +223,25 @@ class Peer:
         self._loop.close()
 
     async def _stop(self) -> None:
-        self._send(None)
         assert self._runner is not None
+        assert self._runner.server is not None
+        for site in list(self._runner.sites):
+            await site.stop()
+        for connection in list(self._runner.server.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
         await self._runner.cleanup()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}  # handshakes that are under way
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     # -- inside ---------------------------------------------------------------------------------------
 
     @web.middleware
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/api/v1/ca.crt":
+            return web.Response(body=self.authority, status=404 if self.authority is None else 200)
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return _error(401, "not_logged_in", "Log in first.")
         if request.method != "GET":
@@ -268,8 +282,9 @@ class Peer:
         stream: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.streams.add(stream)
         try:
-            if not self.silent:
-                await answer.write(f"event: now\r\ndata: {json.dumps(self.now)}\r\n\r\n".encode())
+            if self.mute:
+                return answer
+            await answer.write(f"event: now\r\ndata: {json.dumps(self.now)}\r\n\r\n".encode())
             while (block := await stream.get()) is not None:
                 await answer.write(block)
         finally:

@@ -64,6 +64,20 @@ async def test_somebody_new_is_made_only_when_that_was_said(call: Call, peer: Pe
     ]
 
 
+async def test_somebody_new_without_a_good_picture_is_taken_back(call: Call, peer: Peer) -> None:
+    peer.photos = {"photos": [], "notes": ["Nobody was there."]}
+    with pytest.raises(HomeAssistantError):
+        await call("enrol_from_camera", person="Eve", camera="kitchen", new_person=True)
+    with pytest.raises(HomeAssistantError):
+        await call("enrol_from_camera", person="Anna", camera="kitchen", new_person=True)
+    assert [(method, path) for method, path, _ in peer.asked] == [
+        ("POST", "/people"),
+        ("POST", "/people/p9/photos/from-camera"),
+        ("DELETE", "/people/p9"),
+        ("POST", "/people/p1/photos/from-camera"),
+    ]
+
+
 async def test_nothing_good_enough_is_a_failure_that_says_why(call: Call, peer: Peer) -> None:
     photo = {"label": "1", "key": "no_face", "message": "There is no face.", "accepted": False}
     peer.photos = {"photos": [photo, photo], "notes": []}

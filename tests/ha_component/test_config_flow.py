@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import json
 import ssl
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -218,37 +218,57 @@ async def test_another_address_with_the_token_that_is_known(
 # -- certificates ---------------------------------------------------------------------------------------
 
 
-def own_certificate(folder: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's context with a certificate that nobody else vouches for, and its fingerprint."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "homeface")])
-    start = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=30))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+class Authority:
+    """Makes server certificates that nobody else vouches for."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "homeface authority")])
+        self.certificate = self._made(self._name, self._key, ca=True)
+        self.pem = self.certificate.public_bytes(serialization.Encoding.PEM)
+        self.fingerprint = self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    def server(self, file: Path) -> tuple[ssl.SSLContext, str]:
+        """A server's context with another certificate each time, and the certificate's fingerprint."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "some other name")])
+        made = self._made(name, key, ca=False)
+        pem = made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = folder / "server.pem"
-    file.write_bytes(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context, certificate.fingerprint(hashes.SHA256()).hex()
+        file.write_bytes(pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context, made.fingerprint(hashes.SHA256()).hex()
+
+    def _made(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
+        start = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        ours, theirs = key.public_key(), self._key.public_key()
+        sign = x509.KeyUsage(True, False, False, False, False, ca, ca, False, False)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(ours)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
+            .not_valid_after(start + dt.timedelta(days=30))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(sign, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(ours), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(theirs), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def shown(flow: Any) -> str:
+    """The fingerprint in a form."""
+    return str(flow["description_placeholders"]["fingerprint"]).replace(":", "").lower()
 
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[tuple[Peer, str]]:
-    context, fingerprint = own_certificate(tmp_path)
+    context, fingerprint = Authority().server(tmp_path / "server.pem")
     running = Peer()
     running.start(context)
     yield running, fingerprint
@@ -261,7 +281,7 @@ async def test_a_certificate_of_its_own_is_shown_first_and_insisted_on_later(
     peer, fingerprint = secure
     flow = await go_on(hass, await begin(hass), {"url": peer.url, "token": TOKEN})
     assert flow["step_id"] == "certificate"
-    assert flow["description_placeholders"]["fingerprint"].replace(":", "").lower() == fingerprint
+    assert shown(flow) == fingerprint
     assert peer.asked == []
     done = await go_on(hass, flow)
     assert done["data"]["fingerprint"] == fingerprint
@@ -270,16 +290,52 @@ async def test_a_certificate_of_its_own_is_shown_first_and_insisted_on_later(
 
     peer.stop()
     impostor = Peer()
-    folder = tmp_path / "impostor"
-    folder.mkdir()
-    impostor.start(own_certificate(folder)[0], port=peer.port)
+    impostor.start(Authority().server(tmp_path / "impostor.pem")[0], port=peer.port)
     context = {"source": SOURCE_RECONFIGURE, "entry_id": done["result"].entry_id}
     flow = await hass.config_entries.flow.async_init(DOMAIN, context=context)
     flow = await go_on(hass, flow, {"url": peer.url})
     assert flow["step_id"] == "certificate"
-    assert flow["description_placeholders"]["fingerprint"].replace(":", "").lower() != fingerprint
+    assert shown(flow) != fingerprint
     await hass.config_entries.async_unload(done["result"].entry_id)
     impostor.stop()
+
+
+async def test_a_server_s_own_authority_is_shown_first_and_outlives_a_new_certificate(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    authority, peer = Authority(), Peer()
+    peer.authority = authority.pem
+    peer.start(authority.server(tmp_path / "one.pem")[0])
+    flow = await go_on(hass, await begin(hass), {"url": peer.url, "token": TOKEN})
+    assert (flow["step_id"], shown(flow)) == ("certificate", authority.fingerprint)
+    entry = (await go_on(hass, flow))["result"]
+    assert entry.data["authority"] == authority.pem.decode()
+    await until_loaded(hass, entry)
+    peer.stop()
+    await until(hass, lambda: not entry.runtime_data.connected)
+    peer.start(authority.server(tmp_path / "two.pem")[0], port=peer.port)  # renewed
+    await until_loaded(hass, entry)
+    peer.stop()
+    peer.start(Authority().server(tmp_path / "impostor.pem")[0], port=peer.port)
+    await until(hass, lambda: "not trusted" in str(entry.runtime_data.last_exception))
+    await hass.config_entries.async_unload(entry.entry_id)
+    peer.stop()
+
+
+async def test_an_authority_that_did_not_sign_the_certificate_is_of_no_use(
+    hass: HomeAssistant, secure: tuple[Peer, str]
+) -> None:
+    peer, fingerprint = secure
+    peer.authority = Authority().pem
+    flow = await go_on(hass, await begin(hass), {"url": peer.url, "token": TOKEN})
+    assert shown(flow) != fingerprint
+    flow = await go_on(hass, flow)
+    assert (flow["step_id"], shown(flow)) == ("certificate", fingerprint)
+    peer.authority = b"nonsense"
+    done = await go_on(hass, flow)
+    assert done["data"]["fingerprint"] == fingerprint
+    await until_loaded(hass, done["result"])
+    await hass.config_entries.async_unload(done["result"].entry_id)
 
 
 async def test_a_server_that_is_gone_when_its_certificate_is_asked_for(
@@ -293,6 +349,4 @@ async def test_a_server_that_is_gone_when_its_certificate_is_asked_for(
 
 
 async def until_loaded(hass: HomeAssistant, entry: Any) -> None:
-    from conftest import until
-
     await until(hass, lambda: entry.runtime_data.connected)

@@ -91,11 +91,41 @@ async def test_coming_home_is_told_only_within_one_connection(
     peer.push_now()
     coordinator = loaded.runtime_data
     await until(hass, lambda: coordinator.data.people["p3"].available)
-    peer.drop_streams()
-    await until(hass, lambda: not peer.streams)
+    peer.stop()
+    await until(hass, lambda: not coordinator.connected)
     peer.now["people"][1] |= {"home": False, "room": None}  # while nobody listened
+    peer.start(port=peer.port)
     await until(hass, lambda: coordinator.connected and not coordinator.data.people["p2"].home)
     assert len(heard) == 2
+
+
+async def test_a_stream_that_ends_in_good_order_is_no_outage(
+    hass: HomeAssistant,
+    peer: Peer,
+    loaded: MockConfigEntry,
+    heard: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    coordinator, lost = loaded.runtime_data, []
+    coordinator.async_add_listener(lambda: lost.append(coordinator.connected))
+    for _ in range(3):
+        before = set(peer.streams)
+        peer.drop_streams()
+        await until(hass, lambda: peer.streams and not before & peer.streams)  # noqa: B023
+    assert False not in lost
+    peer.now["people"][1] |= {"home": True, "room": "kitchen"}
+    peer.push_now()
+    await until(hass, lambda: heard)
+    assert [event["type"] for event in heard] == ["came_home"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_server_that_says_nothing_is_not_asked_without_end(
+    hass: HomeAssistant, peer: Peer, loaded: MockConfigEntry
+) -> None:
+    peer.mute = True
+    peer.drop_streams()
+    await until(hass, lambda: not loaded.runtime_data.connected)
 
 
 async def test_nothing_is_known_while_there_is_no_connection(

@@ -15,8 +15,8 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from . import devices, issues, services
-from .api import HomefaceClient
-from .const import CONF_FINGERPRINT, DOMAIN
+from .api import HomefaceClient, Trust
+from .const import CONF_AUTHORITY, CONF_FINGERPRINT, DOMAIN
 from .coordinator import HomefaceCoordinator
 from .pictures import VisitPictureView
 
@@ -38,7 +38,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HomefaceConfigEntry) -> 
         async_get_clientsession(hass),
         entry.data[CONF_URL],
         entry.data[CONF_TOKEN],
-        entry.data.get(CONF_FINGERPRINT),
+        Trust(entry.data.get(CONF_AUTHORITY), entry.data.get(CONF_FINGERPRINT)),
     )
     coordinator = HomefaceCoordinator(hass, entry, client)
     await coordinator.async_config_entry_first_refresh()

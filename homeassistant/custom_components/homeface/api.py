@@ -8,7 +8,8 @@ import hashlib
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ _LONG = aiohttp.ClientTimeout(total=120, connect=10)
 _STREAM = aiohttp.ClientTimeout(total=None, connect=10, sock_read=45)
 """A ping comes every 15 seconds: three missing ones mean that nobody is there."""
 _MAX_BYTES = 8 << 20
+_MAX_AUTHORITY_BYTES = 1 << 16
 _MAX_EVENT_BYTES = 2 << 20
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
@@ -71,19 +73,38 @@ class StreamEvent(NamedTuple):
     data: object
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What vouches for a server whose certificate nobody else vouches for.
+
+    ``authority``: its own certificate authority (PEM); it signs for nobody else, so names do not matter.
+    ``fingerprint``: SHA-256 (hex) of its one certificate.
+    """
+
+    authority: str | None = None
+    fingerprint: str | None = None
+
+    def ssl(self) -> ssl.SSLContext | aiohttp.Fingerprint | bool:
+        """As aiohttp takes it."""
+        if self.authority is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.load_verify_locations(cadata=self.authority)
+            return context
+        return aiohttp.Fingerprint(bytes.fromhex(self.fingerprint)) if self.fingerprint else True
+
+
 class HomefaceClient:
     """Speaks to one homeface with one token. Stateless; the session belongs to Home Assistant."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, token: str, fingerprint: str | None = None
+        self, session: aiohttp.ClientSession, url: str, token: str, trust: Trust | None = None
     ) -> None:
-        """``url``: where the web page is. ``fingerprint``: SHA-256 (hex) of a certificate to insist on."""
+        """``url``: where the web page is. ``trust``: what a person has confirmed."""
         self._session = session
         self._base = URL(url.rstrip("/") + "/api/v1/")
         self._token = token
-        self._ssl: aiohttp.Fingerprint | bool = (
-            aiohttp.Fingerprint(bytes.fromhex(fingerprint)) if fingerprint else True
-        )
+        self._ssl = True if trust is None else trust.ssl()
 
     @property
     def host(self) -> str:
@@ -115,7 +136,7 @@ class HomefaceClient:
                 raise CannotConnect(f"a picture was expected, not {answer.content_type}")
             return await _limited(answer)
 
-    async def events(self) -> AsyncIterator[StreamEvent]:
+    async def events(self) -> AsyncGenerator[StreamEvent]:
         """Server-sent events until the connection ends. The first is ``now``."""
         async with self._request(
             "GET", "events", timeout=_STREAM, headers={"Accept": "text/event-stream"}
@@ -253,6 +274,28 @@ def decision_of(event: StreamEvent) -> Decision:
 def house_of(event: StreamEvent) -> House:
     """The house in an event ``now``. Raises ``CannotConnect``."""
     return _read(House.read, event.data)
+
+
+async def own_authority(session: aiohttp.ClientSession, url: str) -> str | None:
+    """The certificate authority (PEM) that the server offers as its own. Nothing is believed yet."""
+    address = f"{url.rstrip('/')}/api/v1/ca.crt"
+    try:
+        async with session.get(address, ssl=False, timeout=_TIMEOUT, allow_redirects=False) as answer:
+            if answer.status != HTTPStatus.OK:
+                return None
+            text = (await answer.content.read(_MAX_AUTHORITY_BYTES)).decode("ascii")
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return None
+    try:
+        Trust(authority=text).ssl()
+    except (ssl.SSLError, ValueError):
+        return None
+    return text
+
+
+def authority_fingerprint(authority: str) -> str:
+    """SHA-256 (hex) of a certificate in PEM."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority.strip())).hexdigest()
 
 
 async def certificate_fingerprint(url: str) -> str:

@@ -32,9 +32,12 @@ from .api import (
     Forbidden,
     HomefaceClient,
     InvalidAuth,
+    Trust,
+    authority_fingerprint,
     certificate_fingerprint,
+    own_authority,
 )
-from .const import CONF_FINGERPRINT, CONF_NODE_ID, DOMAIN
+from .const import CONF_AUTHORITY, CONF_FINGERPRINT, CONF_NODE_ID, DOMAIN
 from .models import Info, Reader, UnexpectedAnswer
 
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
@@ -51,8 +54,8 @@ class HomefaceConfigFlow(ConfigFlow, domain=DOMAIN):
         """Nothing is known yet."""
         self._url = ""
         self._token = ""
-        self._fingerprint: str | None = None
-        self._offered: str | None = None
+        self._trust = Trust()
+        self._offered = Trust()
         self._name = DOMAIN
 
     # -- ways in --------------------------------------------------------------------------------------
@@ -118,7 +121,7 @@ class HomefaceConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def _take_from(self, data: Mapping[str, Any]) -> None:
         self._url, self._token = data[CONF_URL], data[CONF_TOKEN]
-        self._fingerprint = data.get(CONF_FINGERPRINT)
+        self._trust = Trust(data.get(CONF_AUTHORITY), data.get(CONF_FINGERPRINT))
 
     # -- the one form ---------------------------------------------------------------------------------
 
@@ -130,7 +133,7 @@ class HomefaceConfigFlow(ConfigFlow, domain=DOMAIN):
                 errors[CONF_URL] = "invalid_url"
             else:
                 if address != self._url:
-                    self._fingerprint = None  # what was confirmed belongs to the other address
+                    self._trust = Trust()  # what was confirmed belongs to the other address
                 self._url, self._token = address, given.get(CONF_TOKEN, "").strip() or self._token
                 return await self._try(step, url=url)
         return self._form(step, errors, url=url)
@@ -149,7 +152,7 @@ class HomefaceConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _try(self, step: str, *, url: bool) -> ConfigFlowResult:
-        client = HomefaceClient(async_get_clientsession(self.hass), self._url, self._token, self._fingerprint)
+        client = HomefaceClient(async_get_clientsession(self.hass), self._url, self._token, self._trust)
         try:
             return await self._finish(await client.info())
         except CertificateNotTrusted:
@@ -164,22 +167,30 @@ class HomefaceConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_certificate(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """The server signs its own certificate: is it the one that homeface shows?"""
-        if user_input is not None and self._offered is not None:
-            self._fingerprint = self._offered
+        if user_input is not None and self._offered != Trust():
+            self._trust = self._offered
             return await self._try("user", url=True)
+        session = async_get_clientsession(self.hass)
         try:
-            self._offered = await certificate_fingerprint(self._url)
+            authority = await own_authority(session, self._url)
+            if authority is not None and self._trust.authority != authority:
+                self._offered, digest = Trust(authority=authority), authority_fingerprint(authority)
+            else:  # none of its own, or its certificate is not from there
+                digest = await certificate_fingerprint(self._url)
+                self._offered = Trust(fingerprint=digest)
         except ApiError:
             return self._form("user", {"base": "cannot_connect"}, url=True)
-        shown = ":".join(self._offered[i : i + 2] for i in range(0, len(self._offered), 2)).upper()
+        shown = ":".join(digest[i : i + 2] for i in range(0, len(digest), 2)).upper()
         return self.async_show_form(
             step_id="certificate", description_placeholders={"fingerprint": shown, "url": self._url}
         )
 
     async def _finish(self, info: Info) -> ConfigFlowResult:
         data = {CONF_URL: self._url, CONF_TOKEN: self._token, CONF_NODE_ID: info.node_id}
-        if self._fingerprint is not None:
-            data[CONF_FINGERPRINT] = self._fingerprint
+        if self._trust.authority is not None:
+            data[CONF_AUTHORITY] = self._trust.authority
+        elif self._trust.fingerprint is not None:
+            data[CONF_FINGERPRINT] = self._trust.fingerprint
         await self.async_set_unique_id(info.instance_id, raise_on_progress=False)
         if self.source == SOURCE_REAUTH:
             self._abort_if_unique_id_mismatch(reason="wrong_instance")

@@ -9,6 +9,9 @@ DOMAIN: Final = "homeface"
 CONF_FINGERPRINT: Final = "fingerprint"
 """SHA-256 of the server's own certificate, when the user has confirmed it."""
 
+CONF_AUTHORITY: Final = "authority"
+"""The server's own certificate authority (PEM), when the user has confirmed that instead."""
+
 CONF_NODE_ID: Final = "node_id"
 """Part of the identifiers that MQTT discovery gives this homeface's devices."""
 

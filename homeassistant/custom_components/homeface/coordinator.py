@@ -8,6 +8,7 @@ restart of homeface, of Home Assistant or of the connection, and what is too old
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Mapping
@@ -115,6 +116,10 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
             except ApiError as error:
                 delay = _FIRST_DELAY_SECONDS if self.connected else min(delay * 2, _LONGEST_DELAY_SECONDS)
                 self._lose(error)
+            else:
+                if self.connected:
+                    continue  # homeface ends each stream after some minutes, so that it sees who listens
+                self._lose(CannotConnect("homeface says nothing"))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
 
     async def _follow_once(self) -> None:
@@ -122,10 +127,15 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         if info.instance_id != self.config_entry.unique_id:
             raise CannotConnect("another homeface answers at this address")
         self._learn(info)
-        self._baseline = None
-        async for event in self.client.events():
-            await self._take(event)
-        raise CannotConnect("homeface has closed the connection")
+        silent = True
+        async with contextlib.aclosing(self.client.events()) as events:
+            async for event in events:
+                await self._take(event)
+                if silent and self._known_visits is not None:
+                    await self.refresh_visits()  # what came while nobody listened
+                silent = False
+        if silent:
+            self.connected = False
 
     @callback
     def _lose(self, error: ApiError) -> None:
@@ -136,7 +146,7 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
 
     async def _take(self, event: StreamEvent) -> None:
         if event.name == "now":
-            await self._take_house(house_of(event))
+            self._take_house(house_of(event))
         elif event.name == "decision" and self.connected:
             happenings.tell_decision(self, decision_of(event))
         elif event.name == "visits":
@@ -144,15 +154,14 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         elif event.name == "people":
             await self.refresh_people()
 
-    async def _take_house(self, house: House) -> None:
+    @callback
+    def _take_house(self, house: House) -> None:
         before, self._baseline = self._baseline, house
         self.connected = True
         self.async_set_updated_data(house)
         devices.adopt(self)
-        if before is not None:  # the first ``now`` of a connection says what is, not what has happened
+        if before is not None:  # after an outage ``now`` says what is, not what has happened
             happenings.tell_homecomings(self, before, house)
-        elif self._known_visits is not None:
-            await self.refresh_visits()
 
     # -- lists that are asked for when they change ------------------------------------------------------
 

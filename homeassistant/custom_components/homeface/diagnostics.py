@@ -8,7 +8,7 @@ from homeassistant.const import CONF_URL
 from homeassistant.core import HomeAssistant
 from yarl import URL
 
-from .const import CONF_FINGERPRINT
+from .const import CONF_AUTHORITY, CONF_FINGERPRINT
 
 if TYPE_CHECKING:
     from . import HomefaceConfigEntry
@@ -27,7 +27,7 @@ async def async_get_config_entry_diagnostics(
             "connected": coordinator.connected,
             "last_update_success": coordinator.last_update_success,
             "scheme": url.scheme,
-            "certificate_confirmed": CONF_FINGERPRINT in entry.data,
+            "certificate_confirmed": bool({CONF_AUTHORITY, CONF_FINGERPRINT} & set(entry.data)),
         },
         "version": info.version if info is not None else None,
         "model_id": info.model_id if info is not None else None,

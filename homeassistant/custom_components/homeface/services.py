@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,7 +40,7 @@ ENROL_FROM_CAMERA = vol.Schema(
         **_ENTRY,
         vol.Required(PERSON): _NAME,
         vol.Required("camera"): _NAME,
-        vol.Optional("seconds", default=8): vol.All(vol.Coerce(float), vol.Range(min=1, max=60)),
+        vol.Optional("seconds", default=8): vol.All(vol.Coerce(float), vol.Range(min=1, max=30)),
         vol.Optional("new_person", default=False): cv.boolean,
     }
 )
@@ -127,15 +128,14 @@ def _coordinator(call: ServiceCall) -> HomefaceCoordinator:
 
 async def _enrol_from_camera(coordinator: HomefaceCoordinator, call: ServiceCall) -> ServiceResponse:
     camera = _camera(coordinator, call.data["camera"])
-    person_id = await _person_or_new(coordinator, call)
-    result = await coordinator.client.enrol_from_camera(person_id, camera, call.data["seconds"])
-    return _enrolled(result)
+    async with _enrolling(coordinator, call) as person_id:
+        return _enrolled(await coordinator.client.enrol_from_camera(person_id, camera, call.data["seconds"]))
 
 
 async def _enrol_from_media(coordinator: HomefaceCoordinator, call: ServiceCall) -> ServiceResponse:
     photos = await photos_of(call.hass, call.data["media"])
-    person_id = await _person_or_new(coordinator, call)
-    return _enrolled(await coordinator.client.add_photos(person_id, photos))
+    async with _enrolling(coordinator, call) as person_id:
+        return _enrolled(await coordinator.client.add_photos(person_id, photos))
 
 
 async def _name_unknown_visit(coordinator: HomefaceCoordinator, call: ServiceCall) -> ServiceResponse:
@@ -232,12 +232,23 @@ async def _person(coordinator: HomefaceCoordinator, wanted: str) -> str:
     return known[0]
 
 
-async def _person_or_new(coordinator: HomefaceCoordinator, call: ServiceCall) -> str:
-    """Somebody known; somebody new only when that was said, so that a slip of the pen makes nobody."""
+@contextlib.asynccontextmanager
+async def _enrolling(coordinator: HomefaceCoordinator, call: ServiceCall) -> AsyncIterator[str]:
+    """Somebody known; somebody new only when that was said, so that a slip of the pen makes nobody.
+
+    Somebody new of whom nothing could be stored is taken back, if the token may do that.
+    """
     name = call.data[PERSON].strip()
-    if call.data["new_person"] and not await _known(coordinator, name):
-        return await coordinator.client.create_person(name)
-    return await _person(coordinator, name)
+    if not call.data["new_person"] or await _known(coordinator, name):
+        yield await _person(coordinator, name)
+        return
+    person_id = await coordinator.client.create_person(name)
+    try:
+        yield person_id
+    except (ApiError, HomeAssistantError):
+        with contextlib.suppress(ApiError):
+            await coordinator.client.delete_person(person_id)
+        raise
 
 
 def _room(coordinator: HomefaceCoordinator, wanted: str) -> Room:
