@@ -89,6 +89,11 @@ class Web(Section):
         "not be listed.",
         [],
     )
+    announce: bool = setting(
+        "Announce the page in the local network (mDNS), so that Home Assistant finds it; only when it "
+        "listens beyond this machine.",
+        True,
+    )
     camera_pictures: bool = setting("true lets the owner see each camera's last picture.", False)
     unknown_visits: bool = setting(
         "Keep pictures of visits that got no name (encrypted), for the inbox of the page.", True

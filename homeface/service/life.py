@@ -143,6 +143,7 @@ class Life:
             ("web", self._serve_web()),
             ("status", self._serve_status()),
             ("unknown visits", self._keep_unknown()),
+            ("companion", self._tell_companion()),
             *((f"camera {slug}", watch.run()) for slug, watch in self.watches.items()),
         ]
 
@@ -190,6 +191,12 @@ class Life:
             await self._web.run()
         finally:
             await self._web.aclose()
+
+    async def _tell_companion(self) -> None:
+        if self._web is not None:
+            from homeface.service import companion
+
+            await companion.tell(self.config, self._web, self.store, self.publisher)
 
     async def _keep_unknown(self) -> None:
         if self.unknown is not None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from homeface import __version__
@@ -75,10 +76,19 @@ class Publisher:
 
     def set_subjects(self, subjects: Sequence[Subject]) -> None:
         """Who is enrolled now: announce the new ones, clear away those who are gone."""
-        old, self.view = self.view, view_of(self._config, subjects)
+        old, page = self.view, (self.view.configuration_url, self.view.instance_id)
+        self.view = replace(view_of(self._config, subjects), configuration_url=page[0], instance_id=page[1])
         for topic in ha.removals(old, self.view):
             self._link.clear_state(topic)
             self._known.pop(topic, None)
+        if self._scanned:
+            self.announce()
+
+    def set_page(self, url: str, instance_id: str) -> None:
+        """Where the web page is: a link on the home's device, and what the companion integration needs."""
+        self.view = replace(self.view, configuration_url=url, instance_id=instance_id)
+        for topic, payload in ha.announcement(self.view).items():
+            self._link.set_state(topic, payload)
         if self._scanned:
             self.announce()
 
