@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from homeface.service.life import Life
 
 PHOTO_SIDE_PX = 1600
-"""Photos are looked at in this size: at 3000 pixels cameras would wait five times as long for each."""
+"""Photos are looked at in this size: looking takes time by the pixel, and cameras wait for it."""
 _NICENESS = 10
 
 

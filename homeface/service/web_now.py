@@ -31,6 +31,8 @@ MOST_DECISIONS = 64
 """Decisions that wait for one slow listener; older ones are left out."""
 _MOST_VISITS = 512
 _SEEN_STEP_SECONDS = 10.0
+_SCORE_STEP = 0.05
+_GATHER_SECONDS = 0.1
 
 
 def now_of(life: Life) -> Now:
@@ -125,6 +127,7 @@ class Listener:
         """The next news, as (event, body) pairs; waits until there is some."""
         while True:
             await self._woken.wait()
+            await asyncio.sleep(_GATHER_SECONDS)  # what several cameras say at once is told at once
             self._woken.clear()
             flags, self._flags = self._flags, set()
             news: list[tuple[str, BaseModel | None]] = []
@@ -242,14 +245,14 @@ def _happened(event: PresenceEvent, names: Mapping[str, str]) -> Decision:
 
 
 def _essence(now: Now) -> object:
-    """What is worth telling at once: times of last sights move with every frame, and are told in steps."""
+    """What is worth telling at once: last sights and scores move with every frame, and are told in steps."""
     data = now.model_dump(exclude={"at"})
     for person in data["people"]:
         person["last_seen"] = _stepped(person["last_seen"])
     for room in data["rooms"]:
         for person in room["people"]:
             person["last_seen"] = _stepped(person["last_seen"])
-            person["score"] = None if person["score"] is None else round(person["score"], 2)
+            person["score"] = None if person["score"] is None else person["score"] // _SCORE_STEP
     return data
 
 

@@ -99,6 +99,8 @@ def test_a_busy_street_does_not_fill_the_disk(store: Store, monkeypatch: pytest.
     for number in range(6):
         store.add_unknown_visit(visit(f"v{number}", at=100.0 + number, faces=0))
     assert [one.visit_id for one in store.unknown_visits()] == ["v5", "v4", "v3"]
+    store.add_unknown_visit(visit("face", at=50.0, faces=1))
+    assert [one.visit_id for one in store.unknown_visits()] == ["v5", "v4", "face"]
 
 
 def test_a_face_moved_to_another_visit_does_not_open(store: Store) -> None:

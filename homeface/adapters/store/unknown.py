@@ -18,7 +18,7 @@ from homeface.core.types import Embedding
 _log = logging.getLogger(__name__)
 
 MOST_UNKNOWN_VISITS = 500
-"""A camera towards a street must not fill the disk: beyond this the oldest visit goes."""
+"""A camera towards a street must not fill the disk: beyond this the oldest go, first those without faces."""
 _FaceRow: TypeAlias = tuple[str, str, str, bytes, bytes | None, bytes | None, str, float]
 _COLUMNS = "id, room, camera, first_seen, last_seen, votes, reasons"
 
@@ -31,7 +31,7 @@ class UnknownTables:
         self._vault = vault
 
     def add_unknown_visit(self, visit: UnknownVisit) -> None:
-        """Keep a visit; one with the same id is replaced. Beyond ``MOST_UNKNOWN_VISITS`` the oldest goes."""
+        """Keep a visit; one with the same id is replaced. See ``MOST_UNKNOWN_VISITS``."""
         with self._database.write() as connection:
             connection.execute("DELETE FROM unknown_visit WHERE id = ?", (visit.visit_id,))
             connection.execute(
@@ -49,8 +49,9 @@ class UnknownTables:
             for position, face in enumerate(visit.faces):
                 self._insert_face(connection, visit.visit_id, position, face)
             gone = connection.execute(
-                "DELETE FROM unknown_visit WHERE id IN (SELECT id FROM unknown_visit "
-                "ORDER BY last_seen DESC, id LIMIT -1 OFFSET ?)",
+                "DELETE FROM unknown_visit WHERE id IN (SELECT id FROM unknown_visit ORDER BY EXISTS "
+                "(SELECT 1 FROM unknown_face WHERE visit_id = unknown_visit.id) DESC, last_seen DESC, id "
+                "LIMIT -1 OFFSET ?)",
                 (MOST_UNKNOWN_VISITS,),
             ).rowcount
         if gone:
