@@ -49,6 +49,15 @@ def test_heavy_libraries_stay_out(way: str) -> None:
     assert told == ""
 
 
+def test_a_daemon_without_a_page_loads_none_of_its_libraries() -> None:
+    told = fresh(
+        "import homeface.service.daemon, sys\n"
+        "page = ('aiohttp', 'argon2', 'segno', 'jinja2')\n"
+        "print(*(name for name in page if name in sys.modules), sep=',', file=sys.stderr, end='')"
+    )
+    assert told == ""
+
+
 @pytest.mark.parametrize("way", ["import", "help"])
 def test_answers_in_under_a_second(way: str) -> None:
     """The best of several runs: other work on the machine must not fail it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ async def check_all(config: Config, environ: Mapping[str, str], timeout_seconds:
         _try(f"model {spec.name}", partial(_weights, spec, config, environ), timeout_seconds)
         for spec in wiring.wanted_models(config)
     ]
+    page = [_try("page", partial(_page, config), timeout_seconds)] if config.web.enabled else []
     results = await asyncio.gather(
         _try("storage", lambda: _storage(config), timeout_seconds),
         _try("people", lambda: _people(config), timeout_seconds),
@@ -42,6 +44,7 @@ async def check_all(config: Config, environ: Mapping[str, str], timeout_seconds:
         _try("device", lambda: _device(config), 60.0),
         _try("broker", lambda: _broker(config), timeout_seconds),
         *cameras,
+        *page,
     )
     rooms = len(config.rooms)
     first = CheckResult("config", True, f"{rooms} rooms, {len(config.cameras)} cameras")
@@ -66,6 +69,19 @@ async def _camera(slug: str, camera: CameraConfig) -> str:
     settings = wiring.camera_settings(slug, camera)
     answer = await asyncio.to_thread(probe, settings)
     return f"{answer.width}×{answer.height} {answer.codec} from {settings.address}"
+
+
+async def _page(config: Config) -> str:
+    from homeface.adapters.web.certificates import load_into
+    from homeface.adapters.web.settings import is_loopback
+
+    settings = wiring.web_settings(config)
+    if settings.tls is not None and settings.tls.own_ca is None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        await asyncio.to_thread(load_into, context, settings.tls.certificate, settings.tls.key)
+    if settings.tls is None and not is_loopback(settings.host):
+        return f"{settings.host} port {settings.port}, without encryption (web.tls): passwords can be read"
+    return f"{settings.host} port {settings.port}"
 
 
 async def _weights(spec: object, config: Config, environ: Mapping[str, str]) -> str:

@@ -44,6 +44,23 @@ def test_everything_is_looked_at_and_nothing_is_changed(
 
 
 @requires_data
+def test_the_page_is_looked_at_when_there_is_one(homeface: Command, config: Path, tmp_path: Path) -> None:
+    document = yaml.safe_load(config.read_text())
+    texts = []
+    for web in (
+        {"enabled": True, "host": "0.0.0.0"},
+        {"enabled": True, "tls": "files", "certificate": "a.pem", "certificate_key": "b.pem"},
+    ):
+        config.write_text(yaml.safe_dump({**document, "web": web}))
+        rows = {row["what"]: row for row in homeface("check", "--json").json}
+        texts.append((rows["page"]["ok"], rows["page"]["text"]))
+    assert texts[0][0]
+    assert "without encryption" in texts[0][1]
+    assert not texts[1][0]
+    assert "There is no file" in texts[1][1]
+
+
+@requires_data
 @requires_mosquitto
 @pytest.mark.mosquitto
 def test_a_broker_that_is_there(homeface: Command, config: Path, tmp_path: Path) -> None:
