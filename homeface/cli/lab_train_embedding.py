@@ -85,7 +85,13 @@ def found_by(options: dict[str, Any], *, cut: bool = False) -> tuple[ModelSpec, 
 
 
 _TRAINING = (
-    click.option("--epochs", default=20, show_default=True, type=click.IntRange(1)),
+    click.option(
+        "--epochs",
+        default=20,
+        show_default=True,
+        type=click.IntRange(0),
+        help="0: only make a model of the weights that it starts from.",
+    ),
     click.option("--batch", default=128, show_default=True, type=click.IntRange(2), help="Faces a step."),
     click.option("--seed", default=0, show_default=True),
     click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),

@@ -140,9 +140,12 @@ def train_embedding(
     except TrainingError as error:  # the weights are worth more than the picture
         notes = (*notes, str(error))
     before = json.loads(begun.read_text())
-    if outcome.progress.best is None:
+    if not request.settings.epochs:
+        kept = {"state": task.product(), "figures": before}
+    elif outcome.progress.best is None:
         return Trained(before, {}, outcome.stopped, None, notes)
-    kept = read_tensors(folder.best)
+    else:
+        kept = read_tensors(folder.best)
     product = make(request, folder, aligned, kept["state"], apart)
     figures = {key: value for key, value in kept["figures"].items() if key in before}
     return Trained(before, figures, outcome.stopped, product, (*notes, *task.notes))
