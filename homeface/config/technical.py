@@ -120,8 +120,13 @@ class Recognition(Section):
         "Where the models run: auto (a GPU when there is one), cpu, cuda or cuda:N.", "auto"
     )
     runtime: Literal["auto", "torch", "openvino", "onnxruntime"] = setting(
-        "What runs the models: auto (openvino on a processor; on a GPU torch, and onnxruntime for models "
-        "that exist as ONNX files only), torch, openvino or onnxruntime.",
+        "What runs the models: auto (openvino on a processor, torch on a GPU), torch, openvino or "
+        "onnxruntime.",
+        "auto",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "Numbers the models compute with: auto (bfloat16 on a processor with AMX for models whose results "
+        "were measured to stay, half precision on a GPU, else float32), float32 or bfloat16.",
         "auto",
     )
     threads: Whole = setting(

@@ -70,7 +70,8 @@ def nms(boxes: NDArray[np.floating], scores: NDArray[np.floating], threshold: fl
 def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -> NDArray[np.float32]:
     """Least-squares rotation, uniform scale and shift that take ``src`` (5, 2) to ``dst`` (5, 2): (2, 3).
 
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991.
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991; in the
+    plane, with points as complex numbers, turning and scaling is one factor and its estimate a quotient.
     Raises ValueError when the source points are all the same.
     """
     source = np.asarray(src, dtype=np.float64)
@@ -79,15 +80,15 @@ def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -
         raise ValueError(f"expected two equal (N, 2) arrays, got {source.shape} and {target.shape}")
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     source_centred, target_centred = source - source_mean, target - target_mean
-    spread = float((source_centred**2).sum() / len(source))
-    if not math.isfinite(spread) or spread <= 1e-12:
+    spread = float((source_centred**2).sum())
+    if not math.isfinite(spread) or spread <= 1e-12 * len(source):
         raise ValueError("the landmarks lie all on one point or are not finite: no alignment exists")
-    u, singular, vt = np.linalg.svd(target_centred.T @ source_centred / len(source))
-    signs = np.array([1.0, 1.0 if np.linalg.det(u) * np.linalg.det(vt) >= 0 else -1.0])
-    rotation = u @ np.diag(signs) @ vt
-    scale = float(singular @ signs) / spread
-    shift = target_mean - scale * rotation @ source_mean
-    return np.hstack([scale * rotation, shift[:, None]]).astype(np.float32)
+    along = float((source_centred * target_centred).sum()) / spread
+    across = float((source_centred[:, 0] * target_centred[:, 1]).sum())
+    across = (across - float((source_centred[:, 1] * target_centred[:, 0]).sum())) / spread
+    turn = np.array([[along, -across], [across, along]])
+    shift = target_mean - turn @ source_mean
+    return np.hstack([turn, shift[:, None]]).astype(np.float32)
 
 
 def interocular(landmarks: Landmarks) -> float:

@@ -86,8 +86,8 @@ def assess(
     if patch.shape != PATCH_SHAPE:
         raise ValueError(f"expected an aligned patch of shape {PATCH_SHAPE}, got {patch.shape}")
     yaw, pitch, roll = head_pose(detection.landmarks)
-    pixels = patch.astype(np.float32)
-    luma = (pixels @ _LUMA)[_FACE_ROWS, _FACE_COLUMNS]
+    face = patch[_FACE_ROWS, _FACE_COLUMNS]
+    luma = face.astype(np.float32) @ _LUMA
     measured = Quality(
         interocular_px=interocular(detection.landmarks),
         sharpness=_sharpness(luma),
@@ -96,7 +96,7 @@ def assess(
         roll=roll,
         brightness=float(luma.mean()),
         contrast=float(luma.std()),
-        infrared=_is_grey(pixels[_FACE_ROWS, _FACE_COLUMNS]),
+        infrared=_is_grey(face),
         score=0.0,
     )
     frame_reasons: list[Reason] = []
@@ -145,16 +145,16 @@ def _sharpness(luma: NDArray[np.float32]) -> float:
 
 def _smooth(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     """Binomial [1 2 1]/4 along the first axis, edges repeated."""
-    padded = np.pad(luma, ((1, 1), (0, 0)), mode="edge")
-    result: NDArray[np.float32] = (
-        _BINOMIAL[0] * padded[:-2] + _BINOMIAL[1] * padded[1:-1] + _BINOMIAL[2] * padded[2:]
-    )
+    before, after = np.vstack([luma[:1], luma[:-1]]), np.vstack([luma[1:], luma[-1:]])
+    result: NDArray[np.float32] = _BINOMIAL[0] * before + _BINOMIAL[1] * luma + _BINOMIAL[2] * after
     return result
 
 
-def _is_grey(pixels: NDArray[np.float32]) -> bool:
+def _is_grey(pixels: ImageRGB) -> bool:
     """True when the channels hardly differ: no colour, as under infra-red light."""
-    return bool((pixels.max(axis=2) - pixels.min(axis=2)).mean() < _GREY_CHROMA)
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return bool(chroma.mean() < _GREY_CHROMA)
 
 
 def _share_outside(box: Box, frame_size: tuple[int, int]) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from homeface.inference.devices import runtime_of
-from homeface.inference.engine import EngineSettings
+from homeface.inference.engine import EngineSettings, placement
 from homeface.inference.manifest import Kind, ModelSpec
 from homeface.inference.runtimes.opening import Placement
 
@@ -28,7 +28,7 @@ class Compiled:
 
 def compile_models(settings: EngineSettings, specs: list[ModelSpec]) -> Iterator[Compiled]:
     """Each model once it has run in its runtime and lies in ``settings.cache``. Raises ``ModelError``."""
-    place = Placement(settings.folders, settings.device, settings.threads, settings.runtime, settings.cache)
+    place = placement(settings)
     for spec in specs:
         begun = time.monotonic()
         _run_once(spec, place, settings.min_face_px)

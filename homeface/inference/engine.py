@@ -38,7 +38,8 @@ class EngineSettings:
     """What to run, where, and how much at a time.
 
     ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``runtime``: ``auto``, ``torch``, ``openvino`` or
-    ``onnxruntime``. ``folders``: searched for weights, in order. ``cache``: folder of compiled models.
+    ``onnxruntime``. ``precision``: ``auto``, ``float32`` or ``bfloat16``. ``folders``: searched for weights,
+    in order. ``cache``: folder of compiled models.
     ``min_face_px``: smallest face side worth finding, in pixels of the full frame. ``limits``: quality limits
     of recognition. ``threads``: CPU threads of the device (0: let the runtime choose). ``max_frames``: frames
     in flight; ``max_crops``: largest embedding batch; ``max_queue``: frames that may wait;
@@ -50,6 +51,7 @@ class EngineSettings:
     embedder: str = "mobilefacenet"
     device: str = "auto"
     runtime: str = "auto"
+    precision: str = "auto"
     folders: Sequence[Path] = ()
     cache: Path | None = None
     min_face_px: int = 40
@@ -65,9 +67,21 @@ class EngineSettings:
 Loader = Callable[[EngineSettings], LoadedModels]
 
 
+def placement(settings: EngineSettings) -> Placement:
+    """Where and how its models run."""
+    return Placement(
+        settings.folders,
+        settings.device,
+        settings.threads,
+        settings.runtime,
+        settings.cache,
+        settings.precision,
+    )
+
+
 def load_models(settings: EngineSettings) -> LoadedModels:
     """Detector and embedder by their names in the manifest. Raises the ``ModelError`` tree."""
-    place = Placement(settings.folders, settings.device, settings.threads, settings.runtime, settings.cache)
+    place = placement(settings)
     detector_spec = find_spec(settings.detector, Kind.DETECTOR, settings.models)
     embedder_spec = find_spec(settings.embedder, Kind.EMBEDDER, settings.models)
     embedder = load_embedder(embedder_spec, place)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from homeface.errors import ModelError
+from homeface.inference.runtimes.precision import Low
 
 
 class Kind(StrEnum):
@@ -59,7 +60,8 @@ class ModelSpec:
     ``input_px``: side of the square input (0: any size). A pixel x in 0..255 of ``colour`` order enters the
     network as (x - mean) / std, per channel in that order. ``template``: how a face is cut for an embedder,
     a key of ``alignment.TEMPLATES``; ``revision`` is raised when that cut changes. ``packaged``: the weights
-    come inside a Python package, there is no file to look for.
+    come inside a Python package, there is no file to look for. ``bfloat16``: what of it may be computed so
+    on a processor with units for it, as was measured.
     """
 
     name: str
@@ -73,6 +75,7 @@ class ModelSpec:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     template: str = ""
     revision: int = 1
+    bfloat16: Low = Low.NOTHING
 
     @property
     def kind(self) -> Kind:
@@ -100,6 +103,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
         colour="rgb",
         mean=(127.5, 127.5, 127.5),
         std=(128.0, 128.0, 128.0),
+        bfloat16=Low.ALL,
     ),
     ModelSpec(
         name="yunet_n",
@@ -113,6 +117,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
                 322_906,
             ),
         ),
+        bfloat16=Low.ALL,
     ),
     ModelSpec(
         name="yunet_s",
@@ -189,6 +194,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
         mean=(127.5, 127.5, 127.5),
         std=(128.0, 128.0, 128.0),
         template="stretched",
+        bfloat16=Low.ALL,
     ),
     ModelSpec(
         name="facenet_casia",
@@ -206,6 +212,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
         mean=(127.5, 127.5, 127.5),
         std=(128.0, 128.0, 128.0),
         template="stretched",
+        bfloat16=Low.ALL,
     ),
     ModelSpec(
         name="mobilefacenet",
@@ -224,6 +231,7 @@ MANIFEST: tuple[ModelSpec, ...] = (
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
         template="arcface_112",
+        bfloat16=Low.PRODUCTS,
     ),
 )
 

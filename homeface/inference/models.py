@@ -28,7 +28,7 @@ def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detect
         from homeface.inference.detectors.mtcnn import MtcnnDetector, MtcnnSettings
         from homeface.inference.detectors.mtcnn_networks import network
 
-        feeding = Feeding(pixels=pixels_of(spec))
+        feeding = Feeding(pixels=pixels_of(spec), bfloat16=spec.bfloat16)
         many = replace(feeding, free=(0,))
         return MtcnnDetector(
             open_torch(network("PNet"), "mtcnn_pnet", place, feeding),
@@ -41,7 +41,8 @@ def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detect
 
     place.choose(spec.name, onnx_only=True)  # a wish that cannot be met is told before a missing file
     content = read_weights(spec, place.folders)
-    session = open_onnx(content, spec.name, place, Feeding(pixels=pixels_of(spec)))
+    feeding = Feeding(pixels=pixels_of(spec), bfloat16=spec.bfloat16)
+    session = open_onnx(content, spec.name, place, feeding)
     if spec.family is Family.YUNET:
         return YuNetDetector(spec, session, min_face_px)
     return ScrfdDetector(spec, session, min_face_px)
@@ -54,7 +55,8 @@ def load_embedder(spec: ModelSpec, place: Placement) -> Embedder:
     place.choose(spec.name, onnx_only=spec.family is not Family.FACENET)
     content = read_weights(spec, place.folders)
     small = len(content) <= _SMALL_BYTES
-    feeding = Feeding(pixels=pixels_of(spec), free=() if small else (0,), half=True, apart=small)
+    free = () if small else (0,)
+    feeding = Feeding(pixels=pixels_of(spec), free=free, apart=small, bfloat16=spec.bfloat16)
     if spec.family is Family.FACENET:
         from homeface.inference.embedders.facenet import facenet
 

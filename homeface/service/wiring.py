@@ -100,6 +100,7 @@ def engine_settings(config: Config | None, environ: Mapping[str, str]) -> Engine
         embedder=recognition.embedder,
         device=recognition.device,
         runtime=recognition.runtime,
+        precision=recognition.precision,
         cache=cache,
         max_frames=min(_FRAMES_IN_FLIGHT, max(1, len(enabled_cameras(config)))),
         folders=folders,

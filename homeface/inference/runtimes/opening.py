@@ -12,6 +12,7 @@ from homeface.errors import BackendUnavailableError
 from homeface.inference.arrays import Pixels
 from homeface.inference.runtimes.choice import Choice, Runtime, choose, installed
 from homeface.inference.runtimes.networks import TorchNetwork
+from homeface.inference.runtimes.precision import Low, low_on_cpu
 from homeface.inference.types import Network
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ class Feeding:
     """How a network is fed.
 
     ``pixels``: with pictures, see ``Pixels``. ``free``: axes of the first input whose sizes change often,
-    usually (0,). ``half``: half precision may be used where that is faster (CUDA). ``apart``: on a processor
-    each row of a batch gets a core of its own, which is faster for a small network.
+    usually (0,). ``apart``: on a processor each row of a batch gets a core of its own, which is faster for a
+    small network. ``bfloat16``: what may be computed so there.
     """
 
     pixels: Pixels | None = None
     free: tuple[int, ...] = ()
-    half: bool = False
     apart: bool = False
+    bfloat16: Low = Low.NOTHING
 
 
 def open_onnx(content: bytes, what: str, place: Placement, feeding: Feeding | None = None) -> Network:
@@ -69,7 +70,7 @@ def open_onnx(content: bytes, what: str, place: Placement, feeding: Feeding | No
     if choice.runtime is Runtime.OPENVINO:
         from homeface.inference.runtimes.conversion import onnx_session
 
-        return onnx_session(content, what, _openvino_options(place, feeding))
+        return onnx_session(content, what, _openvino_options(what, place, feeding))
     if choice.runtime is Runtime.TORCH:
         return _onnx_in_torch(content, what, choice, place, feeding)
     return _onnxruntime(content, what, choice, place, feeding)
@@ -82,7 +83,7 @@ def open_torch(network: TorchNetwork, what: str, place: Placement, feeding: Feed
     if choice.runtime is Runtime.OPENVINO:
         from homeface.inference.runtimes.conversion import torch_session
 
-        return torch_session(network, what, _openvino_options(place, feeding))
+        return torch_session(network, what, _openvino_options(what, place, feeding))
     if choice.runtime is Runtime.ONNXRUNTIME:
         from homeface.inference.runtimes.export import exported
 
@@ -111,7 +112,7 @@ def _onnx_in_torch(content: bytes, what: str, choice: Choice, place: Placement, 
     return TorchSession.of_onnx(module, choice.device, dtype=dtype, pixels=feeding.pixels)
 
 
-def _openvino_options(place: Placement, feeding: Feeding) -> OpenVinoOptions:
+def _openvino_options(what: str, place: Placement, feeding: Feeding) -> OpenVinoOptions:
     from homeface.inference.runtimes.openvino import OpenVinoOptions
 
     return OpenVinoOptions(
@@ -120,6 +121,7 @@ def _openvino_options(place: Placement, feeding: Feeding) -> OpenVinoOptions:
         pixels=feeding.pixels,
         free=feeding.free,
         apart=feeding.apart,
+        bfloat16=low_on_cpu(place.precision, feeding.bfloat16, what),
     )
 
 

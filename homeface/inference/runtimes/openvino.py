@@ -24,10 +24,13 @@ import numpy as np
 from homeface.errors import BackendUnavailableError, ModelError
 from homeface.inference.arrays import Pixels
 from homeface.inference.runtimes.cache import ModelCache
+from homeface.inference.runtimes.precision import Low
 from homeface.inference.types import Tensor
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes of an input's axes; None: any size."""
+REVISION = 2
+"""Raised when networks are compiled otherwise, so that no older result is used."""
 VARIANTS_LIMIT = 8_000_000
 """Numbers in the inputs of all variants together: five half-size 1080p frames, some 150 MB inside YuNet."""
 BLOB_LIMIT_BYTES = 32_000_000
@@ -41,8 +44,9 @@ class OpenVinoOptions:
     ``threads``: of the CPU, 0 lets OpenVINO choose. ``cache``: folder of compiled models, None for none.
     ``pixels``: the first input takes pictures. ``free``: axes of the (first) input whose size
     changes from call to call without being compiled anew, e.g. (0,) for the batch; each other change of
-    shape makes a variant, and the ``variants`` used last are kept. ``apart``: several rows run side by side,
-    each on one core: for a small network, whose row fits the core's cache, that costs a sixth less.
+    shape makes a variant, and the ``variants`` used last are kept. ``bfloat16``: what is computed so.
+    ``apart``: several rows run side by side, each on one core: for a small network, whose row fits the
+    core's cache, that costs a sixth less.
     """
 
     threads: int = 0
@@ -51,6 +55,7 @@ class OpenVinoOptions:
     free: tuple[int, ...] = ()
     variants: int = 16
     apart: bool = False
+    bfloat16: Low = Low.NOTHING
 
 
 def openvino() -> ModuleType:
@@ -99,7 +104,7 @@ def machine() -> str:
 
 
 class OpenVinoSession:
-    """A network in OpenVINO, float32 inside whatever the processor could do more cheaply.
+    """A network in OpenVINO, float32 inside but for what the options name.
 
     Made by ``conversion.onnx_session`` and ``conversion.torch_session``.
     """
@@ -199,6 +204,7 @@ class OpenVinoSession:
 
     def _compile(self, shapes: tuple[Shape, ...], settings: Mapping[str, Any]) -> Any:
         key = f"{machine()}|{self._key}|{shapes}|{self._options.pixels}|{sorted(settings.items())}"
+        key += f"|{self._options.bfloat16}|{REVISION}"
         keep = self._weight_bytes <= BLOB_LIMIT_BYTES
         blob = self._cache.load(f"{self._what}.compiled", key) if keep else None
         if blob is not None:
@@ -209,6 +215,8 @@ class OpenVinoSession:
         try:
             model = self._model.clone()
             model.reshape(dict(zip(self.input_names, map(self._inside, shapes), strict=True)))
+            if self._options.bfloat16 is Low.PRODUCTS:
+                _products_in_bfloat16(model)
             if self._options.pixels is not None:
                 model = _with_pixels(model, self._options.pixels)
             compiled = core().compile_model(model, "CPU", settings)
@@ -230,8 +238,8 @@ class OpenVinoSession:
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            # Results do not change with the processor; on one with bfloat16 that would be taken unasked.
-            "INFERENCE_PRECISION_HINT": "f32",
+            # Said always: on a processor with bfloat16 OpenVINO would take that unasked.
+            "INFERENCE_PRECISION_HINT": "bf16" if self._options.bfloat16 is Low.ALL else "f32",
             # Threads tied to cores wait for those cores while a camera is decoded on them.
             "ENABLE_CPU_PINNING": False,
         }
@@ -249,8 +257,32 @@ def _with_pixels(model: Any, pixels: Pixels) -> Any:
     steps = first.preprocess().convert_element_type(package.Type.f32)
     if pixels.swap:
         steps.reverse_channels()
-    steps.mean(list(pixels.mean)).scale(list(pixels.std))
+    if any(pixels.mean):
+        steps.mean(list(pixels.mean))
+    if any(value != 1.0 for value in pixels.std):
+        steps.scale(list(pixels.std))
     return builder.build()
+
+
+def _products_in_bfloat16(model: Any) -> None:
+    """Let convolutions over channels multiply bfloat16 numbers; what comes before and after stays float32.
+
+    Biases in bfloat16 would shift each channel for all faces alike, and sums of many blocks lose most.
+    """
+    build = openvino().opset8
+    for op in [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]:
+        numbers = op.get_attributes()
+        data, weights = (build.convert(op.input_value(index), "bf16") for index in (0, 1))
+        product = build.convolution(
+            data,
+            weights,
+            numbers["strides"],
+            numbers["pads_begin"],
+            numbers["pads_end"],
+            numbers["dilations"],
+            numbers["auto_pad"],
+        )
+        op.output(0).replace(build.convert(product, "f32").output(0))
 
 
 def _numbers_in(shapes: tuple[Shape, ...]) -> int:

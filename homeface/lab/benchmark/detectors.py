@@ -80,8 +80,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=12, help="of the clip")
     parser.add_argument("--min-face-px", type=int, default=40)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--precision", default="auto", help="of ours: auto, float32 or bfloat16")
     wishes = parser.parse_args()
-    place = Placement([wishes.models], "cpu", wishes.threads)
+    place = Placement([wishes.models], "cpu", wishes.threads, "openvino", precision=wishes.precision)
     peer = peer_finder(wishes.min_face_px)
     own = {name: own_finder(name, place, wishes.min_face_px) for name in NAMES}
     witnesses = [peer_finder(WITNESS_PX)]
