@@ -24,6 +24,10 @@ _COMMANDS = {
     "status": ("homeface.cli.status", "How the running daemon does: a live table."),
     "watch": ("homeface.cli.watch", "Watch a running homeface's messages and their latency."),
     "web": ("homeface.cli.web", "The page's password and tokens."),
+    "homeassistant": (
+        "homeface.cli.homeassistant",
+        "The companion for Home Assistant: put it in, take it out.",
+    ),
     "models": ("homeface.cli.models", "List, fetch and verify model weights."),
     "config": ("homeface.cli.config", "Check a configuration; print its JSON schema."),
     "install": ("homeface.cli.install", "Install as a system service, update it, or take it away (root)."),

@@ -21,6 +21,7 @@ COMMANDS = {
     "identify": "why not",
     "replay": "faster than real time",
     "watch": "how long after the picture",
+    "homeassistant install": "Nothing that is yours is written over",
     "models list": "its licence",
     "models fetch": "Download the weights",
     "models verify": "SHA-256",
