@@ -80,6 +80,7 @@ class Accounts:
         self._hasher = hasher or PasswordHasher()
         self._hashing = asyncio.Lock()
         self._waiting = 0
+        self._door = asyncio.Lock()
         self._has_owner = False
         self.setup_code = "-".join(secrets.token_hex(2) for _ in range(3))
         """Proves, while there is no owner, that somebody can read the daemon's log."""
@@ -103,14 +104,14 @@ class Accounts:
         if not await self.setup_needed():
             raise NotAllowedError("There is an owner already; log in.", key="already_set_up")
         if not local:
-            await self._brake(source)
+            await self._attempt(source)
             if not hmac.compare_digest((code or "").strip().lower().encode(), self.setup_code.encode()):
-                await self._failed(source)
                 raise NotAllowedError(
                     "Type the code that homeface has written to its log (journalctl -u homeface), or open "
                     "this page on the machine itself.",
                     key="code_needed",
                 )
+            await asyncio.to_thread(self._store.forget_failures, source)
         return await self.add_account("owner", name, password, None)
 
     async def add_account(self, role: str, name: str, password: str, subject_id: str | None) -> AccountRecord:
@@ -138,10 +139,11 @@ class Accounts:
     async def change_password(self, who: Who, old: str, new: str, session: str, source: str) -> None:
         """Raises NotAllowedError when ``old`` is wrong; the account's other sessions end."""
         account = await self._account(who)
-        await self._brake(source)
+        await self._attempt(source)
         if not await self._verify(account.password, old):
-            await self._failed(source)
+            _LOG.warning("A wrong password came from %s.", source)
             raise NotAllowedError("The old password is not right.", key="wrong_password")
+        await asyncio.to_thread(self._store.forget_failures, source)
         _refuse_weak(new)
         await asyncio.to_thread(
             self._store.set_password, account.account_id, await self._hash(new), keep_session=key_of(session)
@@ -149,12 +151,12 @@ class Accounts:
 
     async def log_in(self, name: str | None, password: str, source: str) -> str:
         """The secret of a new session. Raises NotLoggedInError, and BusyError after too many tries."""
-        await self._brake(source)
+        await self._attempt(source)
         find = self._store.owner if name is None else lambda: self._store.account_named(name)
         account = await asyncio.to_thread(find)
         good = await self._verify(account.password if account else None, password)
         if account is None or not good:
-            await self._failed(source)
+            _LOG.warning("A wrong password came from %s.", source)
             raise NotLoggedInError("This is not the right password.", key="wrong_password")
         await asyncio.to_thread(self._store.forget_failures, source)
         if self._hasher.check_needs_rehash(account.password):
@@ -274,18 +276,22 @@ class Accounts:
 
     # brakes
 
-    async def _brake(self, source: str) -> None:
-        now = self._clock()
-        failures = await asyncio.to_thread(self._store.failures, now - brakes.REMEMBERED_SECONDS)
-        wait = brakes.wait_seconds(failures, source, now)
-        if wait > 0:
-            raise BusyError(
-                f"Too many wrong passwords; try again in {_words(wait)}.", key="locked", retry_seconds=wait
-            )
+    async def _attempt(self, source: str) -> None:
+        """Count a try as failed until it has succeeded: many at once must not slip through together.
 
-    async def _failed(self, source: str) -> None:
-        await asyncio.to_thread(self._store.note_failure, source, self._clock(), brakes.REMEMBERED_SECONDS)
-        _LOG.warning("A wrong password came from %s.", source)
+        Raises BusyError while the source has to wait.
+        """
+        async with self._door:
+            now = self._clock()
+            failures = await asyncio.to_thread(self._store.failures, now - brakes.REMEMBERED_SECONDS)
+            wait = brakes.wait_seconds(failures, source, now)
+            if wait > 0:
+                raise BusyError(
+                    f"Too many wrong passwords; try again in {_words(wait)}.",
+                    key="locked",
+                    retry_seconds=wait,
+                )
+            await asyncio.to_thread(self._store.note_failure, source, now, brakes.REMEMBERED_SECONDS)
 
     async def _account(self, who: Who) -> AccountRecord:
         for account in await asyncio.to_thread(self._store.accounts):

@@ -73,7 +73,7 @@ class WebServer:
             assert runner.server is not None  # noqa: S101 - set by ``setup``
             self._server = await asyncio.get_running_loop().create_server(
                 _limited(runner.server),
-                settings.host,
+                None if settings.host == "::" else settings.host,  # there asyncio would leave out IPv4
                 settings.port,
                 ssl=context,
                 ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,

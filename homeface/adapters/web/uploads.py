@@ -37,10 +37,11 @@ _BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """Per request: bytes of one file and of all, number of files and of text fields.
+    """Per request: bytes of one file and of all, number of files, bytes of a text field.
 
-    ``idle_seconds``: longest silence; ``receive_seconds``: longest wait for all of it (processing does not
-    count). ``at_once``: requests that are received at the same time; others wait ``wait_seconds``.
+    ``idle_seconds``: longest silence; ``receive_seconds``: longest wait for all of a form (processing does not
+    count), ``read_seconds``: for a small body without files. ``at_once``: forms that are received at the same
+    time; others wait ``wait_seconds``.
     """
 
     file_bytes: int = PHOTO_MAX_BYTES
@@ -49,6 +50,7 @@ class UploadLimits:
     text_bytes: int = 2000
     idle_seconds: float = 15.0
     receive_seconds: float = 180.0
+    read_seconds: float = 15.0
     at_once: int = 3
     wait_seconds: float = 30.0
 
@@ -83,10 +85,10 @@ class Uploads:
         return await asyncio.get_running_loop().run_in_executor(self._decoder, load_photo, data, label)
 
     async def read(self, request: web.Request, max_bytes: int) -> bytes:
-        """A whole body within the limits. Raises InvalidRequestError."""
+        """A whole small body within the limits. Raises InvalidRequestError."""
         _refuse_announced(request, max_bytes)
         data = bytearray()
-        clock = _Clock(self.limits)
+        clock = _Clock(self.limits.idle_seconds, self.limits.read_seconds)
         while chunk := await clock.wait(request.content.read(_CHUNK_BYTES)):
             data += chunk
             if len(data) > max_bytes:
@@ -100,7 +102,7 @@ class Uploads:
         limits = self.limits
         _refuse_announced(request, limits.total_bytes)
         async with self._slot():
-            clock, total, count = _Clock(limits), 0, 0
+            clock, total, count = _Clock(limits.idle_seconds, limits.receive_seconds), 0, 0
             reader = await _form(request)
             while (part := await _next(clock, reader)) is not None:
                 count += 1
@@ -122,7 +124,7 @@ class Uploads:
         fields: dict[str, str] = {}
         saved = False
         async with self._slot():
-            clock = _Clock(self.limits, endless=True)
+            clock = _Clock(self.limits.idle_seconds, math.inf)
             reader = await _form(request)
             while (part := await _next(clock, reader)) is not None:
                 if part.filename is None:
@@ -167,9 +169,9 @@ class Uploads:
 class _Clock:
     """Waits for a sender, not for ever."""
 
-    def __init__(self, limits: UploadLimits, *, endless: bool = False) -> None:
-        self._idle = limits.idle_seconds
-        self._left = math.inf if endless else limits.receive_seconds
+    def __init__(self, idle_seconds: float, most_seconds: float) -> None:
+        self._idle = idle_seconds
+        self._left = most_seconds
 
     async def wait(self, coming: Awaitable[_T]) -> _T:
         """What comes. Raises InvalidRequestError when it takes too long, or the form is broken."""

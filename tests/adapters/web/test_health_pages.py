@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from homeface.adapters.web.access import Scope
 from homeface.adapters.web.report import HealthReport
 from homeface.adapters.web.server import WebServer
 from homeface.adapters.web.settings import WebSettings, is_loopback
+from homeface.adapters.web.uploads import Uploads
 from homeface.errors import HomefaceError
+from tests.support.mosquitto import free_port
 from tests.support.web import API, Browser, WebHome, web_home
 
 STATES = {
@@ -91,6 +94,21 @@ async def test_names_of_this_machine(tmp_path: Path) -> None:
             ("home.example", 200), ("192.168.1.5:8477", 200), ("[fd00::1]", 200), ("evil.example", 421),
         ):  # fmt: skip
             assert (await Browser(home).get("/healthz", headers={"Host": host})).status == status
+
+
+async def test_every_address_of_both_kinds(tmp_path: Path) -> None:
+    port = free_port()
+    async with web_home(tmp_path) as home:
+        settings = WebSettings(host="::", port=port)
+        server = WebServer(replace(home.services, settings=settings, uploads=Uploads()))
+        await server.start()
+        try:
+            for address in ("127.0.0.1", "[::1]"):
+                url = f"http://{address}:{port}/healthz"
+                async with aiohttp.ClientSession() as client, client.get(url) as answer:
+                    assert answer.status == 200
+        finally:
+            await server.aclose()
 
 
 async def test_nothing_else_is_there(home: WebHome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from asyncio import to_thread
 from pathlib import Path
@@ -133,6 +134,22 @@ async def test_thirty_wrong_passwords(tmp_path: Path) -> None:
         home.clock.now += 31
         assert (await Browser(home).post(SESSION, RIGHT)).status == 200
         assert (await Browser(home).post(SESSION, RIGHT)).status == 200
+
+
+async def test_wrong_passwords_at_once_do_not_slip_through_together(home: WebHome) -> None:
+    await home.owner()
+    answers = await asyncio.gather(*(Browser(home).post(SESSION, WRONG) for _ in range(50)))
+    assert sum(answer.status == 401 for answer in answers) <= 5
+    assert {answer.status for answer in answers} == {401, 429}
+    assert len(await to_thread(home.store.failures, 0)) == 5
+
+
+async def test_a_right_password_forgets_the_wrong_ones(home: WebHome) -> None:
+    browser = await home.owner()
+    for _ in range(3):
+        assert (await browser.post(SESSION, WRONG)).status == 401
+    assert (await browser.post(SESSION, RIGHT)).status == 200
+    assert await to_thread(home.store.failures, 0) == []
 
 
 async def test_each_address_behind_a_proxy_has_its_own_brake(tmp_path: Path) -> None:

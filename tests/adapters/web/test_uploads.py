@@ -33,6 +33,7 @@ LIMITS = UploadLimits(
     files=5,
     idle_seconds=0.5,
     receive_seconds=2.0,
+    read_seconds=1.0,
     at_once=3,
     wait_seconds=60.0,
 )
