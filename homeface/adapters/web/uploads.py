@@ -39,8 +39,8 @@ _BROKEN = (
 class UploadLimits:
     """Per request: bytes of one file and of all, number of files, bytes of a text field.
 
-    ``idle_seconds``: longest silence; ``receive_seconds``: longest wait for all of a form (processing does not
-    count), ``read_seconds``: for a small body without files. ``at_once``: forms that are received at the same
+    ``idle_seconds``: longest silence; ``receive_seconds``: longest wait for all of a form (processing not
+    counted), ``read_seconds``: for a small body without files. ``at_once``: forms received at the same
     time; others wait ``wait_seconds``.
     """
 
