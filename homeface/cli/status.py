@@ -23,7 +23,8 @@ _REFRESH_SECONDS = 1.0
 @config_option
 @json_option
 @click.option("--once", is_flag=True, help="Print it once, also on a terminal.")
-def status_command(config_path: Path | None, as_json: bool, once: bool) -> int:
+@click.option("--alive", is_flag=True, help="Print one word; exit code 0 while the device makes progress.")
+def status_command(config_path: Path | None, as_json: bool, once: bool, alive: bool) -> int:
     """Cameras, rooms, people, device, broker and storage of the running daemon.
 
     On a terminal the table stays and is renewed every second until Ctrl-C. Exit code 0 when the daemon does
@@ -33,6 +34,9 @@ def status_command(config_path: Path | None, as_json: bool, once: bool) -> int:
 
     folder = read_config(config_path).storage.folder
     status = ask_status(folder)
+    if alive:
+        click.echo("alive" if status["healthy"] else "hanging")
+        return 0 if status["healthy"] else 1
     if as_json:
         print_json(status)
     elif once or not sys.stdout.isatty():

@@ -103,6 +103,19 @@ def test_the_journal_has_fields(box: Container) -> None:
     assert {entry["HOMEFACE_UNIT"] for entry in entries} == {"homeface.service"}
 
 
+def test_status_is_for_root_and_the_services_user(box: Container) -> None:
+    status = json.loads(box.homeface("status", "--json", check=False))
+    assert status["broker"]["connected"] is False
+    assert [camera["name"] for camera in status["cameras"]] == ["hall"]
+    assert "NOT everything works" in box.homeface("status", check=False)
+    assert box.homeface("status", "--alive").strip() == "alive"
+    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", f"{OPT}/bin/python", "-c")
+    asking = "from homeface.adapters.status_socket import ask_status as a; from pathlib import Path as p; "
+    code, told = box.attempt(*as_nobody, asking + "a(p('/var/lib/homeface'))")
+    assert code == 1
+    assert "PermissionError" in told
+
+
 def test_a_reload_keeps_the_process_and_a_wrong_one_is_refused(box: Container) -> None:
     before = pid(box)
     box.write("/etc/homeface/config.yaml", CONFIG.replace("hall: {}", "hall: {name: Vestibule}"))
