@@ -40,7 +40,7 @@ CAMERAS = {"kitchen_a": "kitchen", "kitchen_b": "kitchen", "yard": "yard", "hall
 LIGHT = {"detector": "yunet_n", "embedder": "mobilefacenet", "device": "cpu", "threads": 1}
 MORE_MIB, MORE_THREADS, MORE_FILES = 64.0, min(32, (os.cpu_count() or 1) + 4) + 1, 6
 """What may be in use more than before the trouble: caches that fill, the executor's threads, which come one
-by one up to its limit, sockets that are just being closed. What leaks with each fault is more in the long form.
+by one up to its limit, sockets that are just being closed. What leaks with each fault is more, in time.
 """
 _HEAL_SECONDS = 90.0
 
