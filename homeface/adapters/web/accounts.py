@@ -327,12 +327,17 @@ class Accounts:
 
 def key_of(secret: str) -> bytes:
     """What is kept of a random secret: its SHA-256 (guessing 256 random bits needs no slow hash)."""
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(bytes_of(secret)).digest()
 
 
 def csrf_of(secret: str) -> str:
     """What a browser with this session must send along: nobody without the session can know it."""
-    return hashlib.sha256(b"csrf:" + secret.encode()).hexdigest()[:32]
+    return hashlib.sha256(b"csrf:" + bytes_of(secret)).hexdigest()[:32]
+
+
+def bytes_of(text: str) -> bytes:
+    """Of a header: what came may be no UTF-8 at all."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _refuse_weak(password: str) -> None:

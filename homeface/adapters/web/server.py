@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from homeface.adapters.web.app import build_app
 from homeface.adapters.web.ports import Services
@@ -62,6 +63,7 @@ class WebServer:
         runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_http_log(),
             handle_signals=False,
             shutdown_timeout=1.0,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -148,6 +150,22 @@ class WebServer:
             if certificates.renew(tls.own_ca, tls.certificate, tls.key, names, now):
                 _LOG.info("A certificate for the page was made in %s.", tls.own_ca)
         certificates.load_into(context, tls.certificate, tls.key)
+
+
+class _NotOurFault(logging.Filter):
+    """Whoever sends what is no HTTP must not fill the log with tracebacks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let all else pass."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+def _http_log() -> logging.Logger:
+    log = logging.getLogger(f"{__name__}.http")
+    if not log.filters:
+        log.addFilter(_NotOurFault())
+    return log
 
 
 class _Full(asyncio.Protocol):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from homeface.adapters.web import pages
 from homeface.adapters.web.access import Who
+from homeface.adapters.web.accounts import bytes_of
 from homeface.adapters.web.context import SERVICES, Context
 from homeface.adapters.web.models import ErrorAnswer, ErrorDetail
 from homeface.adapters.web.ports import Services
@@ -199,7 +200,7 @@ def _check_origin(request: web.Request, source: Source) -> None:
 
 def _check_csrf(request: web.Request, who: Who) -> None:
     given = request.headers.get("X-CSRF-Token", "")
-    if not hmac.compare_digest(given.encode(), who.csrf.encode()):
+    if not hmac.compare_digest(bytes_of(given), bytes_of(who.csrf)):
         raise NotAllowedError("Send the session's csrf as X-CSRF-Token.", key="csrf")
 
 

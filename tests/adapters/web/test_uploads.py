@@ -323,6 +323,34 @@ async def test_no_path_leads_out(home: WebHome, path: str) -> None:
     assert b"root:" not in answer
 
 
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET " + b"/" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 50_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xff\r\n\r\n",
+        b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\nCookie: homeface_homeface=\xff\xfe\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: \xff\r\n\r\n",
+        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_refused_without_a_trace(
+    home: WebHome, request_text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", home.server.port)
+    writer.write(request_text)
+    async with asyncio.timeout(5):
+        line = await reader.readline()
+    writer.close()
+    assert line.split(b" ")[1] in {b"400", b"401", b"404", b"405", b"421"}, line
+    assert "Traceback" not in caplog.text
+
+
 async def test_silent_connections_are_hung_up_on(home: WebHome) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", home.server.port)
     server = home.server._runner.server  # type: ignore[union-attr]
