@@ -80,14 +80,21 @@ class WebPeople:
         """Gone means gone: also from the inbox of unknown visits, as far as faces there look like them."""
         await self.subject(person_id)
         self._rounds.end_of_person(person_id)
-        others = [s.subject_id for s in self._life.subjects if not s.paused and s.subject_id != person_id]
-        await self._life.hub.set_subjects(others)  # first, so that no later snapshot holds them
         config, model_id = self._life.config, self._life.engine.model_id
-        await asyncio.to_thread(forget_person, self._store, person_id, config, model_id)
+        await self._life.hub.set_subjects(self._present(but=person_id))  # first: no later snapshot holds them
+        try:
+            await asyncio.to_thread(forget_person, self._store, person_id, config, model_id)
+        except BaseException:
+            await self._life.hub.set_subjects(self._present())
+            raise
         for watch in self._life.watches.values():
             watch.forget_faces()
         await self._life.reload_gallery()
         await self._life.hub.save()
+
+    def _present(self, but: str = "") -> list[str]:
+        """Ids of those whom presence knows."""
+        return [s.subject_id for s in self._life.subjects if not s.paused and s.subject_id != but]
 
     async def subject(self, person_id: str) -> Subject:
         """The person of this very id. Raises NotThereError."""

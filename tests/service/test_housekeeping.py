@@ -12,9 +12,11 @@ from homeface.adapters.store import copies
 from homeface.config import Config
 from homeface.core.types import Box, Sighting, Unknown
 from homeface.errors import StoreDamagedError, StoreError
+from homeface.service import wiring
 from homeface.service.housekeeping import keep_house
 from homeface.service.session import open_or_recover, open_store
 from tests.adapters.test_store_failures import new
+from tests.adapters.test_store_unknown import visit as unknown_visit
 from tests.support.daemon import write_config
 
 DAY = 86400.0
@@ -107,3 +109,16 @@ def test_a_damaged_database_never_replaces_the_copy(config: Config) -> None:
         with pytest.raises(StoreDamagedError):
             store.make_daily_copy(NOW + 100 * DAY)
         assert copies.daily(store.path).read_bytes() == good
+
+
+def test_unknown_visits_go_after_their_own_retention_and_all_when_switched_off(
+    config: Config,
+) -> None:
+    with open_store(config) as store:
+        for age in (1, 8, 40):
+            store.add_unknown_visit(unknown_visit(f"{age} days", at=NOW - age * DAY))
+        on = config.model_copy(update={"web": config.web.model_copy(update={"enabled": True})})
+        keep_house(store, config.storage, NOW, wiring.oldest_unknown_visit(on, NOW))
+        assert [visit.visit_id for visit in store.unknown_visits()] == ["1 days"]
+        keep_house(store, config.storage, NOW, wiring.oldest_unknown_visit(config, NOW))
+        assert store.unknown_visits() == []

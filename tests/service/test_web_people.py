@@ -15,6 +15,7 @@ import pytest
 from homeface.adapters.store import Store
 from homeface.adapters.web.access import Scope
 from homeface.core.types import Unknown
+from homeface.errors import StoreError
 from tests.fakes.engine import GOOD_QUALITY, FakeEngine
 from tests.support.disk import all_there, everything_on, none_there
 from tests.support.life import BASE, enrol, show
@@ -167,6 +168,22 @@ def _sealed(store: Store, person: str) -> list[bytes]:
         vectors = connection.execute("SELECT vector FROM template WHERE subject_id = ?", (person,)).fetchall()
         crops = connection.execute("SELECT picture FROM crop WHERE subject_id = ?", (person,)).fetchall()
     return [row[0] for row in [*vectors, *crops]]
+
+
+async def test_a_removal_that_fails_leaves_the_person_as_they_were(
+    page: WebLife, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await added(page, "Anna", MUM, MUM, MUM)
+
+    def fail(_person: str) -> None:
+        raise StoreError("The disk is full.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "remove_subject", fail)
+        answer = await page.owner.delete(f"{API}/people/{anna}")
+        assert (answer.status, answer.key) == (503, "storage")
+    await show(page.life, "hall", frame_with((MUM, BOX)))
+    assert (await page.owner.get(f"{API}/people/{anna}")).json["room"] == "hall"
 
 
 async def test_everything_about_a_person_as_a_file(page: WebLife) -> None:

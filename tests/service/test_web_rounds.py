@@ -240,3 +240,30 @@ class TestRounds:
         engine.recover()
         assert (await slow).feedback.say == "no_face"
         assert engine.looked == 2
+
+
+@pytest.mark.mosquitto
+@requires_mosquitto
+async def test_whoever_came_by_an_invite_enrols_and_nobody_else(page: WebLife, engine: FakeEngine) -> None:
+    invite = await page.owner.post(f"{API}/invites", {"name": "Oma Ilse"})
+    guest = Browser(page.home)
+    secret = invite.json["url"].rpartition("/invite/")[2]
+    assert (await guest.post(f"{API}/links/open", {"secret": secret})).status == 200
+    me = (await guest.post(f"{API}/me/consent", {"version": "1", "language": "de"})).json
+    round_id = (await guest.post(f"{API}/people/{me['person_id']}/round")).json["id"]
+    poser, told = Poser(engine), {"wanted": "front"}
+    while told["wanted"] != "done":
+        poser.does(told["wanted"])
+        told = await send(guest, round_id, MUM)
+    assert sum(photo["accepted"] for photo in told["result"]["photos"]) == len(STEPS)
+    other, others_round = await begun(page.owner, "Ben")
+    for answer in (
+        await guest.post(f"{API}/people/{other}/round"),
+        await guest.post(f"{API}/rounds/{others_round}/skip"),
+        await guest.patch(f"{API}/people/{me['person_id']}", {"name": "Ben"}),
+        await guest.get(f"{API}/people"),
+        await guest.get(f"{API}/events"),
+    ):
+        assert answer.status == 403
+    assert (await guest.delete(f"{API}/people/{me['person_id']}")).status == 204
+    assert (await page.owner.get(f"{API}/people/{me['person_id']}")).status == 404
