@@ -1,0 +1,1 @@
+"""A face detector of one's own: labels, pictures, network, training task, figures, export."""
