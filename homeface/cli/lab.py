@@ -7,6 +7,7 @@ import click
 from homeface.cli import LazyGroup
 
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "train-detector": ("homeface.cli.lab_train_detector", "Train a face detector from labelled pictures."),
     "align": ("homeface.cli.lab_train_embedding", "Cut the faces out of a folder of people, for training."),
     "convert-tf": ("homeface.cli.lab_convert_tf", "Weights of FaceNet out of a TensorFlow checkpoint."),
     "train-embedding": ("homeface.cli.lab_train_embedding", "Train the network that tells faces apart."),

@@ -185,9 +185,9 @@ class Model(Section):
     """An ONNX file of yours that serves as detector or embedder."""
 
     name: ModelName = setting("Name to use under recognition.detector or recognition.embedder.")
-    family: Literal["yunet", "scrfd", "onnx_embedder"] = setting(
-        "How its inputs and outputs are laid out: yunet or scrfd (detectors), onnx_embedder (one "
-        "vector a face)."
+    family: Literal["yunet", "scrfd", "faster_rcnn", "onnx_embedder"] = setting(
+        "How its inputs and outputs are laid out: yunet, scrfd or faster_rcnn (detectors), onnx_embedder "
+        "(one vector a face)."
     )
     file: Annotated[str, AfterValidator(_file_name)] = setting("File name in one of the model folders.")
     sha256: Annotated[str, AfterValidator(_sha256)] = setting(

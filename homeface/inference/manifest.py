@@ -24,6 +24,7 @@ class Family(StrEnum):
     MTCNN = "mtcnn"
     YUNET = "yunet"
     SCRFD = "scrfd"
+    FASTER_RCNN = "faster_rcnn"
     FACENET = "facenet"
     ONNX_EMBEDDER = "onnx_embedder"
 
@@ -32,6 +33,7 @@ KIND_OF_FAMILY = {
     Family.MTCNN: Kind.DETECTOR,
     Family.YUNET: Kind.DETECTOR,
     Family.SCRFD: Kind.DETECTOR,
+    Family.FASTER_RCNN: Kind.DETECTOR,
     Family.FACENET: Kind.EMBEDDER,
     Family.ONNX_EMBEDDER: Kind.EMBEDDER,
 }
@@ -263,8 +265,8 @@ def custom_model(spec: ModelSpec) -> ModelSpec:
         _NAME.fullmatch(spec.name) is not None, f"{what}: a name is lower-case letters, digits and _ . -"
     )
     _require(
-        spec.family in {Family.YUNET, Family.SCRFD, Family.ONNX_EMBEDDER},
-        f"{what}: only ONNX files can be added (family yunet, scrfd or onnx_embedder).",
+        spec.family in {Family.YUNET, Family.SCRFD, Family.FASTER_RCNN, Family.ONNX_EMBEDDER},
+        f"{what}: only ONNX files can be added (family yunet, scrfd, faster_rcnn or onnx_embedder).",
     )
     _require(len(spec.artefacts) > 0, f"{what} names no file.")
     for artefact in spec.artefacts:

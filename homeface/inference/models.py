@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from homeface.inference.arrays import Pixels
-from homeface.inference.manifest import Family, Kind, ModelSpec
+from homeface.inference.manifest import Family, Kind, ModelSpec, find_spec
 from homeface.inference.runtimes.choice import Runtime
 from homeface.inference.runtimes.opening import Feeding, Placement, open_onnx, open_torch
 from homeface.inference.types import Detector, Embedder
@@ -45,6 +45,14 @@ def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detect
     session = open_onnx(content, spec.name, place, feeding)
     if spec.family is Family.YUNET:
         return YuNetDetector(spec, session, min_face_px)
+    if spec.family is Family.FASTER_RCNN:
+        from homeface.inference.detectors.faster_rcnn import FasterRcnnDetector
+        from homeface.inference.detectors.mtcnn_networks import network
+        from homeface.inference.detectors.onet import OnetLandmarks
+
+        feeding = Feeding(pixels=pixels_of(find_spec("mtcnn", Kind.DETECTOR)), free=(0,))
+        onet = OnetLandmarks(open_torch(network("ONet"), "mtcnn_onet", place, feeding))
+        return FasterRcnnDetector(spec, session, onet, min_face_px)
     return ScrfdDetector(spec, session, min_face_px)
 
 

@@ -79,8 +79,9 @@ def _cut(
 
     x, y = corner
     height, width = image.shape[:2]
-    x1, y1 = max(0, int(x)), max(0, int(y))
-    x2, y2 = min(width, round(x + side_px / scale)), min(height, round(y + side_px / scale))
+    x1, y1 = min(max(0, int(x)), width - 1), min(max(0, int(y)), height - 1)
+    x2 = min(width, max(x1 + 1, round(x + side_px / scale)))
+    y2 = min(height, max(y1 + 1, round(y + side_px / scale)))
     part = image[y1:y2, x1:x2]
     wide, tall = max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -44,13 +44,15 @@ _POOL = 7
 class Shape:
     """What is built. ``variant``: one map of 1280 channels at stride 32 (``single``), or a pyramid of
     ``pyramid`` channels at strides 8 to 64 (``fpn``). ``head``: width of the two layers that judge a region.
-    ``width``: of MobileNetV2's layers, 1 as published.
+    ``width``: of MobileNetV2's layers, 1 as published. ``regions``: of a picture, that the second stage
+    learns from.
     """
 
     variant: Variant = "single"
     pyramid: int = 128
     head: int = 1024
     width: float = 1.0
+    regions: int = 128
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -157,7 +159,7 @@ def _faster_rcnn(shape: Shape) -> FasterRCNN:
         box_roi_pool=MultiScaleRoIAlign(maps, _POOL, 2),
         box_head=TwoMLPHead(backbone.out_channels * _POOL**2, shape.head),
         box_predictor=_FloatPredictor(shape.head, 2),
-        box_batch_size_per_image=128,
+        box_batch_size_per_image=shape.regions,
         box_nms_thresh=0.4,
         box_detections_per_img=250,
     )
