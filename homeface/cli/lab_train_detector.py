@@ -56,6 +56,13 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--epochs", default=60, show_default=True, type=click.IntRange(1))
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one step.")
+@click.option(
+    "--repeat",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Draw each picture so often in an epoch: for few pictures.",
+)
 @click.option("--rate", default=1e-3, show_default=True, help="Learning rate.")
 @click.option(
     "--plateau", default=4, show_default=True, help="Epochs without a lower validation loss before it halves."
@@ -106,7 +113,12 @@ def _request(options: dict[str, Any]) -> DetectorRequest:
             **{key: take(key) for key in ("variant", "pyramid", "head", "width", "regions")},
         ),
         how=Augmentation(side_px=take("side_px"), zoom=(low, high)),
-        learning=Learning(rate=take("rate"), patience=take("plateau"), warm_up_steps=take("warm_up_steps")),
+        learning=Learning(
+            rate=take("rate"),
+            patience=take("plateau"),
+            warm_up_steps=take("warm_up_steps"),
+            repeat=take("repeat"),
+        ),
         **options,
     )
 

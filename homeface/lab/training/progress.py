@@ -58,7 +58,7 @@ class Bars:
 
     def tell(self, sentence: str) -> None:
         """A line that stays."""
-        self._progress.console.print(sentence, highlight=False, markup=False)
+        self._progress.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -20,14 +20,14 @@ Batch: TypeAlias = tuple[Tensor, list[Tensor]]
 
 
 class FaceData:
-    """Augmented pictures; each is drawn once an epoch."""
+    """Augmented pictures; each is drawn ``repeat`` times an epoch, every time in another way."""
 
-    def __init__(self, pictures: Sequence[FacePicture], how: Augmentation) -> None:
-        self._pictures, self._how = pictures, how
+    def __init__(self, pictures: Sequence[FacePicture], how: Augmentation, repeat: int = 1) -> None:
+        self._pictures, self._how, self._repeat = pictures, how, repeat
 
     def __len__(self) -> int:
-        """Pictures."""
-        return len(self._pictures)
+        """Samples of an epoch."""
+        return len(self._pictures) * self._repeat
 
     def order(self, dice: Dice) -> Sequence[int]:
         """All of them, shuffled."""
@@ -35,7 +35,7 @@ class FaceData:
 
     def sample(self, index: int, dice: Dice) -> tuple[ImageBGR, Corners]:
         """One picture, cut and changed. Raises ``DatasetError`` when its file is gone."""
-        picture = self._pictures[index]
+        picture = self._pictures[index % len(self._pictures)]
         return augmented(read_picture(picture), picture.boxes, self._how, dice)
 
     def collate(self, samples: list[Any]) -> Batch:

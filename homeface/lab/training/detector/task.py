@@ -26,6 +26,7 @@ KIND = "detector"
 class Learning:
     """``rate``: of learning. The plateau shrinks it by ``factor`` after ``patience`` epochs in which the
     validation loss has not fallen. ``warm_up_steps`` come first. ``batch``: pictures of one validation step.
+    ``repeat``: how often each picture is drawn in an epoch.
     """
 
     rate: float = 1e-3
@@ -34,6 +35,7 @@ class Learning:
     patience: int = 4
     warm_up_steps: int = 50
     batch: int = 8
+    repeat: int = 1
 
 
 class DetectorTask:
@@ -52,7 +54,7 @@ class DetectorTask:
         learning: Learning,
     ) -> None:
         self.network = FaceRcnn(shape)
-        self.data = FaceData(pictures, how)
+        self.data = FaceData(pictures, how, learning.repeat)
         self._shape, self._held_out, self._how, self._learning = shape, held_out, how, learning
 
     @property
