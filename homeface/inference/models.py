@@ -50,7 +50,8 @@ def load_detector(spec: ModelSpec, place: Placement, min_face_px: int) -> Detect
         from homeface.inference.detectors.mtcnn_networks import network
         from homeface.inference.detectors.onet import OnetLandmarks
 
-        feeding = Feeding(pixels=pixels_of(find_spec("mtcnn", Kind.DETECTOR)), free=(0,))
+        mtcnn = find_spec("mtcnn", Kind.DETECTOR)
+        feeding = Feeding(pixels=pixels_of(mtcnn), free=(0,), bfloat16=mtcnn.bfloat16)
         onet = OnetLandmarks(open_torch(network("ONet"), "mtcnn_onet", place, feeding))
         return FasterRcnnDetector(spec, session, onet, min_face_px)
     return ScrfdDetector(spec, session, min_face_px)
