@@ -74,6 +74,6 @@ def pytest_runtest_makereport(
 
 def _must_run(item: pytest.Item, reason: str) -> bool:
     reason = reason.removeprefix("Skipped: ")
-    if not reason.startswith("needs ") or item.get_closest_marker("gpu"):
+    if not reason.startswith("needs ") or reason.startswith("needs root") or item.get_closest_marker("gpu"):
         return False
     return _REQUIRED == "all" or "test data" not in reason

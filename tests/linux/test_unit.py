@@ -15,7 +15,7 @@ from tests.support.data import requires_data
 from tests.support.nspawn import OPT, Container, requires_nspawn
 from tests.support.waiting import wait_until
 
-pytestmark = [requires_nspawn, requires_data, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [requires_data, requires_nspawn, pytest.mark.slow, pytest.mark.timeout(600)]
 
 READY_SECONDS = 150
 
@@ -155,6 +155,20 @@ def test_a_killed_process_is_started_again(box: Container) -> None:
     wait_until(lambda: box.show("homeface", "NRestarts") == ["2"], 20, "it is started again")
     wait_active(box)
     assert pid(box) != before
+
+
+def test_a_damaged_database_is_set_aside_and_the_daily_copy_goes_on(box: Container) -> None:
+    folder = "/var/lib/homeface"
+    wait_until(lambda: box.attempt("test", "-e", f"{folder}/homeface.db.daily.backup")[0] == 0, 20, "a copy")
+    box.run("systemctl", "stop", "homeface")
+    box.run("sh", "-c", f"head -c 60000 /dev/urandom > {folder}/homeface.db")
+    box.run("systemctl", "start", "homeface")
+    wait_active(box)
+    told = box.journal("-u", "homeface", "-p", "err", "-o", "cat")
+    assert "is damaged" in told
+    assert "takes its place" in told
+    assert "recover" in box.homeface("acts")
+    assert box.run("sh", "-c", f"ls {folder}").count("homeface.db.damaged-") == 1
 
 
 def test_it_writes_nowhere_but_in_its_own_folders(box: Container) -> None:

@@ -77,7 +77,10 @@ class Keys:
             ) from error
         with self._database.read():  # follows: uses the new key, and puts it into its place
             pass
-        self._database.forget_deleted()
+        try:
+            self._database.forget_deleted()
+        except StoreError as error:  # it is done all the same
+            _log.warning("What the old key had sealed is not overwritten on the disk yet: %s", error)
         return counts
 
     @contextmanager
