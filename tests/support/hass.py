@@ -34,6 +34,9 @@ homeassistant:
   unit_system: metric
   time_zone: UTC
   country: NL
+  internal_url: "http://127.0.0.1:{port}"
+  media_dirs:
+    local: "{folder}/media"
 http:
   server_host: 127.0.0.1
   server_port: {port}
@@ -75,8 +78,17 @@ class State:
 class HomeAssistant:
     """One Home Assistant with an MQTT entry for a broker on loopback. ``async with`` starts and stops it."""
 
-    def __init__(self, folder: Path, mqtt_port: int, *, configuration: str = "") -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        mqtt_port: int,
+        *,
+        configuration: str = "",
+        furnish: Callable[[Path], None] | None = None,
+    ) -> None:
+        """``configuration``: further YAML; ``furnish``: puts more into the folder before the first start."""
+        self.folder = self._folder = folder
+        self._furnish = furnish
         self._mqtt_port = mqtt_port
         self._extra = configuration
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,6 +113,8 @@ class HomeAssistant:
         assert self._process is None, "already running"
         if not (self._folder / "configuration.yaml").exists():
             self._lay_out()
+            if self._furnish is not None:
+                await asyncio.to_thread(self._furnish, self._folder)
         if self._session is None:
             self._session = aiohttp.ClientSession()
         self._process = self._spawn()
@@ -201,6 +215,30 @@ class HomeAssistant:
         """Call a service."""
         await self._request("POST", f"/api/services/{domain}/{service}", data)
 
+    async def ask(self, domain: str, service: str, **data: Any) -> Any:
+        """Call a service that answers, and return its answer."""
+        path = f"/api/services/{domain}/{service}?return_response"
+        return (await self._request("POST", path, data))["service_response"]
+
+    async def fire(self, event_type: str, **data: Any) -> None:
+        """Fire an event, as an app would."""
+        await self._request("POST", f"/api/events/{event_type}", data)
+
+    async def flow(self, path: str = "", **data: Any) -> Any:
+        """Begin (no path) or go on with a config flow; returns what it shows."""
+        return await self._request("POST", f"/api/config/config_entries/flow{path}", data)
+
+    async def get(self, path: str) -> tuple[int, str, bytes]:
+        """Status, content type and body of a page."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with self._http.get(self.url + path, headers=headers) as answer:
+            return answer.status, answer.content_type, await answer.read()
+
+    @property
+    def token(self) -> str:
+        """A token of the owner."""
+        return self._token
+
     async def add_automation(self, automation_id: str, **config: Any) -> str:
         """Add or replace an automation (``alias``, ``triggers``, ``conditions``, ``actions``).
 
@@ -252,7 +290,8 @@ class HomeAssistant:
         """A configuration folder with one MQTT entry, as if it had been set up by hand."""
         storage = self._folder / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
-        text = _CONFIGURATION.format(port=self.port) + self._extra
+        (self._folder / "media").mkdir()
+        text = _CONFIGURATION.format(port=self.port, folder=self._folder) + self._extra
         (self._folder / "configuration.yaml").write_text(text, encoding="utf-8")
         (self._folder / "automations.yaml").write_text("[]\n", encoding="utf-8")
         since = "2025-01-01T00:00:00+00:00"
