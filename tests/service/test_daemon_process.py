@@ -144,7 +144,7 @@ class TestRunning:
     def test_the_port_of_the_health_pages_is_taken(self, home: Home) -> None:
         home.rewrite(web={"enabled": True, "port": home.broker.port})
         home.daemon.reload(LOADED_SECONDS)
-        assert "The health pages cannot listen" in home.daemon.log()
+        assert "The page cannot listen" in home.daemon.log()
         wait_until(lambda: home.listener.last(STATUS) == b"online", 20)
 
     def test_a_new_room_appears_and_a_removed_one_disappears(self, home: Home) -> None:
