@@ -50,7 +50,7 @@ async def test_whoever_is_shown_out_hears_no_more(
     engine: FakeEngine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(api_now, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(api_now, "PING_SECONDS", 0.3)
     async with web_living(tmp_path, broker, engine, store) as web, events_of(web.owner) as stream:
         await stream.next("now")
         other = Browser(web.home, session=web.owner.session)

@@ -84,7 +84,6 @@ class Access:
 
 ANYBODY = Access(anybody=True)
 READ = Access(scope=Scope.READ, member=True)
-READ_OWN = Access(scope=Scope.READ, member=True, own=True)
 CONTROL = Access(scope=Scope.CONTROL)
 ENROL = Access(scope=Scope.ENROL)
 ENROL_OWN = Access(scope=Scope.ENROL, own=True)

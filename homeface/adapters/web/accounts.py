@@ -211,6 +211,11 @@ class Accounts:
         """Log out."""
         await asyncio.to_thread(self._store.end_session, key_of(secret))
 
+    async def end_all_sessions(self, who: Who) -> None:
+        """Log out everywhere. Raises NotAllowedError for those who have no account."""
+        account = await self._account(who)
+        await asyncio.to_thread(self._store.end_sessions, account.account_id)
+
     async def _guest(self, link: LinkRecord | None, csrf: str) -> Who | None:
         if link is None:
             return None
@@ -297,7 +302,7 @@ class Accounts:
         for account in await asyncio.to_thread(self._store.accounts):
             if account.account_id == who.account_id:
                 return account
-        raise NotAllowedError("Only who has a password can change it.")
+        raise NotAllowedError("Only who logged in with a password can do this.")
 
     async def _hash(self, password: str) -> str:
         return await self._one_at_a_time(lambda: self._hasher.hash(password))

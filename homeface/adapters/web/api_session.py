@@ -37,6 +37,13 @@ async def log_out(context: Context) -> None:
     context.new_session = ""
 
 
+async def log_out_everywhere(context: Context) -> None:
+    """Every session of the own account ends, on every device."""
+    await context.services.accounts.end_all_sessions(context.me())
+    await context.note("log out everywhere")
+    context.new_session = ""
+
+
 async def set_up(context: Context) -> SessionAnswer:
     """Make the owner, and log in."""
     accounts, wanted = context.services.accounts, context.taken(SetUp)
@@ -72,6 +79,7 @@ ROUTES = (
     api("GET", "/session", get_session, ANYBODY, "Who asks", answer=SessionAnswer),
     api("POST", "/session", log_in, ANYBODY, "Log in", body=LogIn, answer=SessionAnswer),
     api("DELETE", "/session", log_out, ANYBODY, "Log out"),
+    api("DELETE", "/sessions", log_out_everywhere, Access(member=True), "Log out on every device"),
     api("POST", "/setup", set_up, ANYBODY, "Make the owner's password", body=SetUp, answer=SessionAnswer),
     api("POST", "/session/password", change_password, Access(member=True), "Change the own password",
         body=ChangePassword),

@@ -63,6 +63,14 @@ async def test_log_in_and_out(home: WebHome) -> None:
     assert (await stolen.get(f"{API}/info")).status == 401
 
 
+async def test_log_out_on_every_device(home: WebHome) -> None:
+    here, there, member = await home.owner(), await home.owner(), await home.member()
+    assert (await here.delete(f"{API}/sessions")).status == 204
+    for gone in (here, there):
+        assert (await gone.get(f"{API}/info")).status == 401
+    assert (await member.get(f"{API}/info")).status == 200
+
+
 async def test_a_new_log_in_ends_the_session_before(home: WebHome) -> None:
     browser = await home.owner()
     before = Browser(home, session=browser.session)
