@@ -7,6 +7,7 @@ from aiohttp import web
 from homeface.adapters.web.access import ADMIN_OWN, ENROL, ENROL_OWN, READ, Access, Role, Scope
 from homeface.adapters.web.api_now import HISTORY, jpeg
 from homeface.adapters.web.context import Context
+from homeface.adapters.web.discretion import feedback_for_guest, person_for_guest, photos_for_guest
 from homeface.adapters.web.models_people import (
     FromCamera,
     NameVisit,
@@ -45,8 +46,9 @@ async def add_person(context: Context) -> PersonDetails:
 
 
 async def get_person(context: Context) -> PersonDetails:
-    """One person with all photos."""
-    return await context.services.people.person(context.part("person_id"))
+    """One person with all photos. Guests are told no other names."""
+    person = await context.services.people.person(context.part("person_id"))
+    return person_for_guest(person) if context.me().role is Role.GUEST else person
 
 
 async def change_person(context: Context) -> PersonDetails:
@@ -66,7 +68,10 @@ async def remove_person(context: Context) -> None:
 
 
 async def add_photos(context: Context) -> PhotosAnswer:
-    """Several photos at once, each with its own verdict."""
+    """Several photos at once, each with its own verdict.
+
+    Family members and guests cannot insist on a face that looks like somebody else's.
+    """
     person_id = context.part("person_id")
     batch = await context.services.people.batch(person_id)
     lookalikes = False
@@ -75,9 +80,11 @@ async def add_photos(context: Context) -> PhotosAnswer:
             await batch.add(upload.label, upload.data)
         elif upload.field == "allow_lookalikes":
             lookalikes = upload.data.strip().lower() == b"true"
-    answer = await batch.finish(allow_lookalikes=lookalikes)
+    role = context.me().role
+    insisted = lookalikes and role not in {Role.MEMBER, Role.GUEST}
+    answer = await batch.finish(allow_lookalikes=insisted)
     await _note_photos(context, "add photos", person_id, answer)
-    return answer
+    return photos_for_guest(answer) if role is Role.GUEST else answer
 
 
 async def add_photos_from_camera(context: Context) -> PhotosAnswer:
@@ -143,7 +150,7 @@ def _own_round(context: Context) -> str:
 async def _told(context: Context, feedback: RoundFeedback) -> RoundFeedback:
     if feedback.result is not None and feedback.result.person_id is not None:
         await _note_photos(context, "guided round", feedback.result.person_id, feedback.result)
-    return feedback
+    return feedback_for_guest(feedback) if context.me().role is Role.GUEST else feedback
 
 
 async def get_unknown_visits(context: Context) -> VisitGroups:

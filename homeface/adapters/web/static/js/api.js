@@ -14,6 +14,10 @@ export function useSession(session) {
   csrf = session.csrf || "";
 }
 
+const AGAIN_MS = 3000;
+/** The server says something at least every 15 seconds. */
+const SILENT_MS = 40_000;
+
 /** What the API refused: `key` for programs, `message` for people, `field` where one is at fault. */
 export class ApiError extends Error {
   constructor(status, key, message, field) {
@@ -71,14 +75,42 @@ export const post = (path, body, options) => api("POST", path, body ?? {}, optio
 export const patch = (path, body) => api("PATCH", path, body);
 export const remove = (path) => api("DELETE", path);
 
-/** Server-sent events: `handlers` by kind. `state(true|false)` tells whether the line stands. */
+/**
+ * Server-sent events: `handlers` by kind. `state(true|false)` tells whether the line stands: a silent line counts
+ * as cut, for what the page shows could be old. Refused means that the session is over, or homeface starts.
+ */
 export function listen(handlers, state = () => {}) {
-  const source = new EventSource(`${root}api/v1/events`);
-  source.onopen = () => state(true);
-  source.onerror = () => state(false); // the browser connects again by itself
-  for (const [kind, handler] of Object.entries(handlers)) {
-    source.addEventListener(kind, (event) => handler(event.data ? JSON.parse(event.data) : null));
-  }
-  addEventListener("pagehide", () => source.close(), { once: true });
-  return source;
+  let source = null;
+  let silence = 0;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => cut(true), SILENT_MS);
+  };
+  const cut = (anew) => {
+    state(false);
+    if (!anew && source.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
+    source.close();
+    clearTimeout(silence);
+    setTimeout(again, AGAIN_MS);
+  };
+  const connect = () => {
+    source?.close();
+    source = new EventSource(`${root}api/v1/events`);
+    source.onopen = () => { heard(); state(true); };
+    source.onerror = () => cut(false);
+    source.addEventListener("ping", heard);
+    for (const [kind, handler] of Object.entries(handlers)) {
+      source.addEventListener(kind, (event) => { heard(); handler(event.data ? JSON.parse(event.data) : null); });
+    }
+  };
+  const again = async () => {
+    const session = await get("session").catch(() => null);
+    if (session && session.role === null) location.reload(); // leads to the log-in page
+    else connect();
+  };
+  connect();
+  addEventListener("offline", () => state(false));
+  addEventListener("online", connect);
+  addEventListener("pagehide", () => { clearTimeout(silence); source.close(); });
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
 }

@@ -7,6 +7,8 @@ import { feedbackText, instruction, STEPS } from "./words.js";
 const SIDE_PX = 720;
 const LEAST_INTERVAL_MS = 120;
 const JPEG_QUALITY = 0.88;
+/** For these the step's own instruction says more (glasses and smile want a straight look, too). */
+const SPEAKS_OF_THE_STEP = new Set(["", "look_straight"]);
 
 /** Runs one round in `place`. `person`: id of the subject. `ended(outcome)`: "done", "left" or an error. */
 export class Round {
@@ -115,9 +117,10 @@ export class Round {
 
   #draw() {
     const { wanted, progress, feedback, sentence } = this.state;
-    const said = feedbackText(feedback, sentence) || instruction(wanted);
+    const said = SPEAKS_OF_THE_STEP.has(feedback) ? instruction(wanted) : feedbackText(feedback, sentence) || instruction(wanted);
     render(html`<div class="round">
-      <p class="strong center" aria-live="polite">${instruction(wanted)}</p>
+      <ol class="steps" aria-label=${t("Steps")}>${this.steps.map((step) => html`<li class=${this.passed.has(step) ? "done" : ""}
+        aria-current=${step === wanted ? "step" : nothing}>${STEPS[step]?.() ?? step}</li>`)}</ol>
       <div class="stage ${feedback === "good" || feedback === "taken" ? "good" : ""}">
         <video autoplay muted playsinline aria-label=${t("Picture of your camera")}></video>
         <svg viewBox="0 0 90 120" aria-hidden="true">
@@ -127,8 +130,6 @@ export class Round {
         </svg>
         <p class="say" aria-live="polite" data-feedback=${feedback}>${said}</p>
       </div>
-      <ol class="steps" aria-label=${t("Steps")}>${this.steps.map((step) => html`<li class=${this.passed.has(step) ? "done" : ""}
-        aria-current=${step === wanted ? "step" : nothing}>${STEPS[step]?.() ?? step}</li>`)}</ol>
       <progress class="visually-hidden" max="100" value=${Math.round(progress * 100)} aria-label=${t("Progress")}></progress>
       <div class="actions">
         <button class="button" type="button" data-skip @click=${() => this.skip()}>${icon("skip-forward")}${t("Skip this step")}</button>

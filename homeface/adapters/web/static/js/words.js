@@ -118,7 +118,7 @@ const FINDINGS = {
 export function findingText(finding) {
   const key = finding.topic ?? finding.key;
   const sentence = finding.text ?? finding.sentence ?? "";
-  if (language === "en" || !(key in FINDINGS)) return { text: sentence, help: finding.help || "" };
+  if ((language === "en" && sentence) || !(key in FINDINGS)) return { text: sentence, help: finding.help || "" };
   return { text: FINDINGS[key](listed(finding.people ?? [])), help: "" };
 }
 

@@ -1,4 +1,4 @@
-import { api, get, post, role, root, useSession } from "../api.js";
+import { api, get, post, role, useSession } from "../api.js";
 import { Round } from "../capture.js";
 import { act, draw, html, icon, notice, toast } from "../dom.js";
 import { cameraAllowed, dropZone, PhotoDesk, pickerInstead } from "../photos.js";
@@ -95,7 +95,7 @@ async function finish() {
       <p>${t("Keep it: with it you can see and delete your data at any time. Whoever has it can do so in your name.")}</p>
       <p class="notice code" id="personal-link">${link.url}</p>
       <div class="actions"><button class="button" type="button" @click=${() => keep(link.url)}>${icon("copy")}${t("Copy")}</button>
-      <a class="button" href="${root}people/${encodeURIComponent(me.person_id)}">${t("See my data")}</a></div></div>` : ""}</div>`);
+      <a class="button" href=${link.url}>${t("See my data")}</a></div></div>` : ""}</div>`);
 }
 
 async function keep(url) {

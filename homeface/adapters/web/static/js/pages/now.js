@@ -8,6 +8,12 @@ const LOG_LENGTH = 100;
 const mayControl = role === "owner";
 const decisions = [];
 let state = null;
+/** Picture of each person; the state of the house itself carries none. */
+let pictures = new Map();
+
+function face(person) {
+  return avatar({ ...person, picture_url: pictures.get(person.id) });
+}
 
 function headline(now) {
   const here = now.people.filter((person) => person.room).map((person) => person.name);
@@ -31,7 +37,7 @@ function roomBody(room) {
   if (!room.available) return html`<p class="muted small">${t("No camera of this room answers: it may be empty or not.")}</p>`;
   return html`<ul class="stack-small">
     ${repeat(room.people, (person) => person.id, (person) => html`<li class="row">
-      ${avatar(person)}<span class="grow"><span class="strong cut">${person.name}</span><br />
+      ${face(person)}<span class="grow"><span class="strong cut">${person.name}</span><br />
       <span class="muted small number">${t("since {time}", { time: clock(person.since) })}${person.score === null ? nothing : html` · ${t("score {score}", { score: number(person.score, 2) })}`}</span></span></li>`)}
     ${room.unknown_count ? html`<li class="row"><span class="avatar unknown">${icon("circle-help")}</span>
       <span class="grow">${tn("{count} person without a name", "{count} people without a name", room.unknown_count)}</span></li>` : nothing}
@@ -60,7 +66,7 @@ function personRow(person) {
   if (!person.available) where = t("not known");
   else if (person.room) where = rooms.get(person.room) || person.room;
   else if (person.home) where = t("at home");
-  return html`<li class="row" data-person=${person.id}>${avatar(person)}
+  return html`<li class="row" data-person=${person.id}>${face(person)}
     <span class="grow"><span class="strong cut">${person.name}</span><br />
     <span class="muted small">${person.room ? t("since {time}", { time: moment(person.since) }) : t("last seen: {time}", { time: moment(person.last_seen) })}</span></span>
     <span class="chip ${person.room ? "good" : ""}">${where}</span></li>`;
@@ -98,7 +104,7 @@ const KINDS = {
   left: (name, room) => t("{name} left {room}", { name, room }),
   seen_again: (name, room) => t("{name} was seen again in {room}", { name, room }),
   unknown: (_name, room) => t("Somebody unknown is in {room}", { room }),
-  decision: (name, room) => t("{name} in {room}", { name, room }),
+  decision: (name, room) => t("Visit in {room}: {name}", { name, room }),
 };
 
 function roomName(id) {
@@ -106,7 +112,7 @@ function roomName(id) {
 }
 
 function decisionRow(entry) {
-  const name = entry.name || t("Unknown");
+  const name = entry.name || t("unknown");
   const words = (KINDS[entry.kind] || KINDS.decision)(name, roomName(entry.room));
   const figures = [];
   if (entry.score !== null && entry.score !== undefined) figures.push(t("score {score}", { score: number(entry.score, 2) }));
@@ -136,6 +142,7 @@ function showLine(standing) {
   const chip = document.getElementById("line");
   chip.className = standing ? "chip good" : "chip warn";
   chip.textContent = standing ? t("Live") : t("Connection lost, trying again");
+  document.body.classList.toggle("stale", !standing);
 }
 
 async function countVisits() {
@@ -147,6 +154,15 @@ async function countVisits() {
   }
 }
 
+async function loadPictures() {
+  try {
+    pictures = new Map((await get("people")).map((person) => [person.id, person.picture_url]));
+    if (state) showNow(state);
+  } catch {
+    pictures = new Map(); // initials will do
+  }
+}
+
 async function start() {
   showLog();
   try {
@@ -155,7 +171,8 @@ async function start() {
     failed("rooms", error, start);
     return;
   }
-  listen({ now: showNow, decision: remember, visits: countVisits }, showLine);
+  listen({ now: showNow, decision: remember, visits: countVisits, people: loadPictures }, showLine);
+  loadPictures();
   if (role === "owner") countVisits();
 }
 

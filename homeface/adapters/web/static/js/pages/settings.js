@@ -14,7 +14,7 @@ function place(setting) {
 function shown(value) {
   if (value === true) return t("on");
   if (value === false) return t("off");
-  if (value === null || value === "") return "–";
+  if (value === null || value === undefined || value === "" || value.length === 0) return "–";
   return Array.isArray(value) ? value.join(", ") : String(value);
 }
 
@@ -82,10 +82,10 @@ function show(settings) {
   const file = settings[0]?.place.file ?? "";
   const groups = GROUPS.map((name) => [name, open.filter((setting) => setting.key.split(".")[0] === name)]).filter(([, found]) => found.length);
   draw("settings", html`<div class="stack">${groups.map(([name, found]) => group(name, found))}
-    ${fixed.length ? html`<section><h2>${t("In the configuration file")}</h2><p class="muted small code">${file}</p>
+    ${fixed.length ? html`<details class="fold"><summary>${t("In the configuration file")}<span class="muted code">${file}</span></summary>
       <div class="card table-wrap" tabindex="0" role="region" aria-label=${t("In the configuration file")}><table>
       <thead><tr><th scope="col">${t("Key")}</th><th scope="col">${t("Value")}</th><th scope="col">${t("Where it comes from")}</th></tr></thead>
-      <tbody>${repeat(fixed, (setting) => setting.key, fixedRow)}</tbody></table></div></section>` : nothing}</div>`);
+      <tbody>${repeat(fixed, (setting) => setting.key, fixedRow)}</tbody></table></div></details>` : nothing}</div>`);
 }
 
 async function load() {

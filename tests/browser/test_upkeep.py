@@ -1,0 +1,126 @@
+"""The owner's own pages: settings, tokens, backup; a cut line; and the page below another path."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PASSWORD, ROOM, Visitors
+from tests.browser.pictures import photos
+from tests.browser.proxy import proxied
+from tests.browser.test_people import add_person, take_photos
+
+BACKUP_PASSWORD = "a backup that nobody reads"
+
+
+def test_a_setting_changes_at_once_and_goes_back(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = visitor.open("settings")
+    hold = page.locator("[data-setting='presence.hold']")
+    hold.get_by_role("textbox").fill("forty")
+    hold.get_by_role("button", name="Save").click()
+    expect(hold.get_by_role("alert")).to_contain_text("duration")
+    hold.get_by_role("textbox").fill("40s")
+    hold.get_by_role("button", name="Save").click()
+    expect(hold).to_contain_text("set here")
+    page.reload()
+    expect(hold.get_by_role("textbox")).to_have_value("40s")
+    hold.get_by_role("button", name=re.compile("back to the file")).click()
+    expect(hold).not_to_contain_text("set here")
+    expect(hold.get_by_role("textbox")).to_have_value("2min")
+
+
+def test_a_token_is_shown_once_and_can_be_withdrawn(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = visitor.open("settings/tokens")
+    page.get_by_role("button", name="New token").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("A script")
+    page.get_by_role("button", name="Make it").click()
+    secret = page.locator("#secret").inner_text()
+    page.get_by_role("button", name="Done").click()
+    program = visitors.stranger().context.request
+    headers = {"Authorization": f"Bearer {secret}"}
+    now = f"{visitor.house.url}api/v1/now"
+    assert program.get(now, headers=headers).status == 200
+    assert program.delete(f"{visitor.house.url}api/v1/visits/unknown", headers=headers).status == 403
+    page.reload()
+    expect(page.get_by_text("A script")).to_be_visible()
+    expect(page.get_by_text(secret)).to_have_count(0)
+    page.get_by_role("button", name="Withdraw A script").click()
+    page.get_by_role("dialog").get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("No tokens")).to_be_visible()
+    assert program.get(now, headers=headers).status == 401
+
+
+def test_a_backup_brings_back_what_was_there(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = add_person(visitor, "Silvio")
+    take_photos(page, photos("Silvio_Berlusconi", 10))
+    person = page.url
+    page = visitor.open("settings/backup")
+    page.locator("#backup-password").fill(BACKUP_PASSWORD)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Make and download").click()
+    file = visitor.house.folder / "homeface.backup"
+    download.value.save_as(file)
+    assert b"Silvio" not in file.read_bytes()
+    page.goto(person)
+    page.get_by_role("switch").check()
+    expect(page.locator(".chip", has_text="Paused")).to_be_visible()
+    page = visitor.open("settings/backup")
+    page.locator("#restore-file").set_input_files(file)
+    page.locator("#restore-password").fill("not its password")
+    page.get_by_role("button", name="Put in place").click()
+    page.get_by_role("button", name="Replace everything").click()
+    expect(page.get_by_role("alert").filter(has_text=re.compile("password", re.IGNORECASE))).to_be_visible()
+    page.locator("#restore-password").fill(BACKUP_PASSWORD)
+    page.get_by_role("button", name="Put in place").click()
+    page.get_by_role("button", name="Replace everything").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Silvio", timeout=30_000)
+    page.get_by_role("button", name="Done").click()
+    page.goto(person)
+    expect(page.get_by_role("switch")).not_to_be_checked()
+
+
+def test_a_house_camera_takes_pictures_of_who_stands_before_it(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = add_person(visitor, "President")
+    page.get_by_role("button", name=re.compile("From a camera of the house")).click()
+    page.get_by_role("button", name="Start").click()
+    told = page.locator(".toast")
+    expect(told.first).to_be_visible(timeout=40_000)
+    visitor.shoot("from-camera")
+    assert re.search(r"\d+ pictures? taken|looks like", told.first.inner_text()), told.first.inner_text()
+
+
+def test_a_cut_line_is_told_and_nothing_old_looks_fresh(visitors: Visitors) -> None:
+    visitor = visitors.owner()
+    page = visitor.open("")
+    expect(page.locator("#line")).to_have_text("Live")
+    visitor.context.set_offline(True)
+    expect(page.locator("#line")).to_have_text("Connection lost, trying again", timeout=20_000)
+    expect(page.locator("body")).to_have_class(re.compile("stale"))
+    visitor.context.set_offline(False)
+    expect(page.locator("#line")).to_have_text("Live", timeout=20_000)
+    expect(page.locator("body")).not_to_have_class(re.compile("stale"))
+
+
+def test_below_another_path(visitors: Visitors) -> None:
+    visitors.owner()
+    visitor = visitors.stranger()
+    with proxied(visitor.house.url, "/some/where") as address:
+        page = visitor.page
+        page.goto(f"{address}settings/tokens")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page).to_have_url(f"{address}settings/tokens")
+        page.get_by_role("link", name="Now", exact=True).click()
+        expect(page).to_have_url(address)
+        expect(page.locator(f"[data-room={ROOM}]")).to_be_visible()
+        expect(page.locator("#line")).to_have_text("Live")
+        page.get_by_role("link", name="People", exact=True).click()
+        expect(page.get_by_role("heading", level=1, name="People")).to_be_visible()
+        page.get_by_role("link", name="Now", exact=True).click()
+        expect(page.locator("#line")).to_have_text("Live")
+    expect(page.locator("#line")).to_have_text("Connection lost, trying again")
