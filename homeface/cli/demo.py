@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from homeface.service.demo import Story, Tell
 
 _LIMIT_SECONDS = 100.0
+_PAGE_SECONDS = 3600.0
 
 
 @click.command("demo")
@@ -34,14 +35,20 @@ _LIMIT_SECONDS = 100.0
     help="Use a recording as the camera, again and again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is of kind summary.")
-@click.option("--seconds", default=_LIMIT_SECONDS, show_default=True, help="End at the latest after so long.")
-def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds: float) -> int:
+@click.option(
+    "--web", is_flag=True, help="Show the page as well, and keep it until Ctrl+C or --seconds (then 3600)."
+)
+@click.option("--seconds", type=float, help="End at the latest after so long.  [default: 100]")
+def demo_command(
+    camera: str | None, video: Path | None, as_json: bool, web: bool, seconds: float | None
+) -> int:
     """See homeface at work: no camera, no broker and no configuration needed.
 
     A visitor (a public-domain portrait) walks through a drawn room and is unknown; the demo enrols that
     visitor, who goes, comes back, and is named. Detection, recognition, database and MQTT are the real
     ones; the broker is embedded and all lies in a temporary folder. Ends by itself within two minutes.
     With --camera or --video you are the visitor: come, go away for some seconds, and come back.
+    With --web there is the page, too: its first visitor makes a password.
     """
     if camera and video:
         raise click.UsageError("Give --camera or --video, not both.")
@@ -54,8 +61,11 @@ def demo_command(camera: str | None, video: Path | None, as_json: bool, seconds:
     _fetch_weights()
     with tempfile.TemporaryDirectory(prefix="homeface-demo-") as folder:
         source = _source(camera, video, Path(folder), as_json)
+        if web and "file" in source:
+            source["loop"] = True
         tell = _tell_json if as_json else _tell_text
-        story = asyncio.run(_run(Path(folder), source, tell, seconds))
+        limit = seconds if seconds is not None else _PAGE_SECONDS if web else _LIMIT_SECONDS
+        story = asyncio.run(_run(Path(folder), source, tell, limit, web))
     truth_known = not camera and not video
     summary = story.summary(truth_known=truth_known)
     if as_json:
@@ -93,7 +103,7 @@ def _source(camera: str | None, video: Path | None, folder: Path, as_json: bool)
     return {"file": str(clip)}
 
 
-async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: float) -> Story:
+async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: float, web: bool) -> Story:
     from homeface.adapters.camera import probe
     from homeface.inference.engine import Engine
     from homeface.service import wiring
@@ -102,7 +112,7 @@ async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: 
     from homeface.service.session import open_store
 
     async with embedded_broker() as port:
-        config = demo_config(folder, source, port, os.environ)
+        config = demo_config(folder, source, port, os.environ, with_page=web)
         (camera,) = config.cameras.values()
         await asyncio.to_thread(probe, wiring.camera_settings("camera", camera))  # told now, not at the end
         store = open_store(config)
@@ -120,7 +130,9 @@ async def _run(folder: Path, source: Mapping[str, object], tell: Tell, seconds: 
                     "camera": source.get("url", ""),
                 }
             )
-            return await Demo(life, remembering, tell).run(seconds)
+            if web:
+                tell({"kind": "page", "url": f"http://127.0.0.1:{config.web.port}/"})
+            return await Demo(life, remembering, tell).run(seconds, stay=web)
         finally:
             await engine.aclose()
             store.close()
@@ -134,6 +146,8 @@ def _tell_text(thing: Mapping[str, object]) -> None:
     match thing["kind"]:
         case "start":
             click.echo(f"Models run on {thing['device']} ({thing['model']}). The camera starts.\n")
+        case "page":
+            click.secho(f"The page: {thing['url']} (make any password; all goes with the demo)\n", bold=True)
         case "visit":
             click.echo(f"{thing['at']:>6} s  living room: {_answer(thing)}")
         case "event":

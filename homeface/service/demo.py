@@ -157,8 +157,8 @@ class Demo:
         self._last_lines: dict[str, str] = {}
         life.hub.listeners.append(self._on_moment)
 
-    async def run(self, limit_seconds: float) -> Story:
-        """Until the story is told, the recording is over, or the limit is reached."""
+    async def run(self, limit_seconds: float, *, stay: bool = False) -> Story:
+        """Until the story is told, the recording is over, or the limit is reached; ``stay``: to the limit."""
         async with asyncio.TaskGroup() as tasks:
             jobs = [tasks.create_task(job, name=name) for name, job in self._life.jobs()]
             jobs.append(tasks.create_task(self._listen(), name="demo subscriber"))
@@ -166,6 +166,9 @@ class Demo:
             try:
                 async with asyncio.timeout(limit_seconds):
                     await self._until_told()
+                    if stay:
+                        self._tell({"kind": "note", "text": "The page stays until you press Ctrl+C."})
+                        await asyncio.Event().wait()
             except TimeoutError:
                 self._tell({"kind": "note", "text": f"The demo's limit of {limit_seconds:.0f} s is reached."})
             for job in jobs[1:-2]:
@@ -319,25 +322,35 @@ async def embedded_broker() -> AsyncIterator[int]:
         await broker.shutdown()
 
 
-def write_config(folder: Path, camera: Mapping[str, object], port: int) -> Path:
+def write_config(folder: Path, camera: Mapping[str, object], port: int, web_port: int | None = None) -> Path:
     """The demo's configuration, as a user would write it (JSON is YAML)."""
     path = folder / "config.yaml"
-    config = {
+    config: dict[str, dict[str, object]] = {
         "home": {"name": "homeface demo", "node_id": "demo"},
         "rooms": {ROOM: {"name": "Living room", "hold": "3s"}},
         "cameras": {"camera": {"room": ROOM, **camera}},
         "mqtt": {"host": "127.0.0.1", "port": port, "version": "3.1.1"},
         "storage": {"folder": str(folder)},
+        "web": {"enabled": web_port is not None, "camera_pictures": True},
     }
+    if web_port is not None:
+        config["web"]["port"] = web_port
     path.write_text(json.dumps(config), encoding="utf-8")
     return path
 
 
-def demo_config(folder: Path, camera: Mapping[str, object], port: int, environ: Mapping[str, str]) -> Config:
-    """Load the demo's configuration. Raises ``ConfigError``."""
+def demo_config(
+    folder: Path,
+    camera: Mapping[str, object],
+    port: int,
+    environ: Mapping[str, str],
+    *,
+    with_page: bool = False,
+) -> Config:
+    """Load the demo's configuration; the page gets a free port. Raises ``ConfigError``."""
     from homeface.config import load
 
-    return load(write_config(folder, camera, port), environ)
+    return load(write_config(folder, camera, port, _free_port() if with_page else None), environ)
 
 
 def _event_of(payload: bytes) -> dict[str, object] | None:
