@@ -318,7 +318,7 @@ def test_the_example_tells_true_defaults(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     everything = re.sub(r"^(\s*)#(?=[a-z0-9_]+:|- )", r"\1", text, flags=re.MULTILINE)
     everything = re.sub(
-        r"^\s+(false_names|certificate|certificate_key):.*\n", "", everything, flags=re.MULTILINE
+        r"^\s+(false_names:|certificate:|certificate_key:|url: https).*\n", "", everything, flags=re.MULTILINE
     )
     plain = from_text(tmp_path, text, SECRETS, STATE_DIRECTORY="/var/lib/homeface")
     full = from_text(tmp_path, everything, SECRETS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -28,6 +29,17 @@ def _base_path(value: str) -> str:
     if not _BASE_PATH.fullmatch(path):
         raise ValueError("a path such as /homeface")
     return path
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or "@" in parts.netloc or not value.isprintable():
+        raise ValueError("an address such as https://home.example/homeface")
+    return value.rstrip("/")
 
 
 def _network(value: str) -> str:
@@ -88,6 +100,11 @@ class Web(Section):
         "Further names this page is reached by, e.g. home.example. The machine's own name and addresses need "
         "not be listed.",
         [],
+    )
+    url: Annotated[str, AfterValidator(_url)] | None = setting(
+        "Address that people's phones reach the page by, e.g. https://home.example/homeface; for invites and "
+        "personal links. By default as whoever makes the link sees the page.",
+        None,
     )
     announce: bool = setting(
         "Announce the page in the local network (mDNS), so that Home Assistant finds it; only when it "

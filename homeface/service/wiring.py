@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from homeface.config import Camera as CameraConfig
 from homeface.config import Config, KnownModels, default_compiled_folder, default_model_folders
@@ -212,6 +213,7 @@ def web_settings(config: Config) -> WebSettings:
         tls = TlsSettings(own / "server.pem", own / "server.key", own_ca=own)
     machine = socket.gethostname().lower()
     short = machine.partition(".")[0]
+    named = {urlsplit(web.url).hostname or machine} if web.url else set()
     return WebSettings(
         host=web.host,
         port=web.port,
@@ -219,7 +221,8 @@ def web_settings(config: Config) -> WebSettings:
         base_path=web.base_path,
         trusted_proxies=web.trusted_proxies,
         ingress_proxies=web.ingress_proxies,
-        host_names=frozenset({machine, short, f"{short}.local", *web.allowed_hosts}),
+        host_names=frozenset({machine, short, f"{short}.local", *web.allowed_hosts, *named}),
+        url=web.url or "",
         node_id=config.home.node_id,
         language=web.language,
         camera_pictures=web.camera_pictures,

@@ -89,6 +89,8 @@ class Context:
     def link(self, path: str) -> str:
         """An absolute URL for another device: ``localhost`` would lead it to itself."""
         source, settings = self.source, self.services.settings
+        if settings.url:
+            return f"{settings.url}{path}"
         name = urlsplit(f"//{source.host}").hostname or ""
         host = source.host
         if is_loopback(name) and not is_loopback(settings.host) and settings.address:

@@ -26,7 +26,7 @@ class WebSettings:
 
     ``host_names``: further names that this machine is called by, in lower case. ``base_path``: what stands
     before our paths behind a reverse proxy, such as ``/homeface``; empty: nothing. ``address``: of this
-    machine in the home's network, for links that other devices open.
+    machine in the home's network, for links that other devices open; ``url``: what these begin with instead.
     """
 
     host: str = "127.0.0.1"
@@ -40,11 +40,12 @@ class WebSettings:
     language: str = "auto"
     camera_pictures: bool = False
     address: str = ""
+    url: str = ""
 
     @property
     def reach(self) -> Literal["network", "machine"]:
         """Who can open a link to us: every device of the network, or this machine alone."""
-        beyond = not is_loopback(self.host) or self.trusted_proxies or self.ingress_proxies
+        beyond = self.url or not is_loopback(self.host) or self.trusted_proxies or self.ingress_proxies
         return "network" if beyond else "machine"
 
     @property

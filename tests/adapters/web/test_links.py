@@ -123,6 +123,13 @@ async def test_a_link_leads_another_device_to_this_machine(tmp_path: Path) -> No
         assert made["url"].startswith("http://192.168.1.9:99/invite/")
 
 
+async def test_a_link_begins_as_the_configuration_says(tmp_path: Path) -> None:
+    async with web_home(tmp_path, WebSettings(url="https://home.example/homeface")) as home:
+        made = (await (await home.owner()).post(f"{API}/invites", {"name": "Ben"})).json
+        assert made["url"].startswith("https://home.example/homeface/invite/")
+        assert made["reach"] == "network"
+
+
 async def test_a_page_on_this_machine_alone_says_so(home: WebHome) -> None:
     made = (await (await home.owner()).post(f"{API}/invites", {"name": "Ben"})).json
     assert made["reach"] == "machine"
