@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from homeface.adapters.store import AccountRecord, LinkRecord, Store, TokenRecord
+from homeface.adapters.store.copies import daily
 from homeface.errors import GalleryError
 
 NOW = 1_800_000_000.0
@@ -70,6 +71,23 @@ def test_what_is_over_is_forgotten(tmp_path: Path) -> None:
         assert store.forget_what_is_over(NOW + 30) == 0
         assert store.forget_what_is_over(NOW + 901) == 2
         assert store.links("invite", NOW) == []
+
+
+def test_what_was_taken_away_does_not_come_back_with_the_daily_copy(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Store(path) as store:
+        store.add_account(account())
+        store.add_token(b"token", TokenRecord("t", "script", ("read",), NOW, None))
+        assert store.make_daily_copy(NOW)
+        store.set_password("id-owner", "a new hash")
+        store.remove_token("t")
+    copy = path.with_name("copy.db")
+    copy.write_bytes(daily(path).read_bytes())
+    with Store(copy, key_file=path.with_suffix(".key")) as store:
+        owner = store.owner()
+        assert owner is not None
+        assert owner.password == "a new hash"
+        assert store.tokens() == []
 
 
 def test_a_restore_keeps_who_may_come_in_now(tmp_path: Path) -> None:

@@ -224,6 +224,34 @@ class Store(
             raise StoreError(f"An old copy of the database cannot be deleted: {error}.") from error
         return len(old)
 
+    def set_password(self, account_id: str, password: str, *, keep_session: bytes | None = None) -> None:
+        """Another password (already hashed), which the old one must not come back instead of."""
+        super().set_password(account_id, password, keep_session=keep_session)
+        self._renew_daily_copy()
+
+    def remove_account(self, account_id: str) -> bool:
+        """Remove a member and their sessions, from the daily copy as well; False when there is none."""
+        gone = super().remove_account(account_id)
+        self._renew_daily_copy()
+        return gone
+
+    def remove_token(self, token_id: str) -> bool:
+        """Take a token back, from the daily copy as well; False when there is none."""
+        gone = super().remove_token(token_id)
+        self._renew_daily_copy()
+        return gone
+
+    def remove_link(self, link_id: str) -> bool:
+        """The link and its sessions end, in the daily copy as well; False when there is none."""
+        gone = super().remove_link(link_id)
+        self._renew_daily_copy()
+        return gone
+
+    def _renew_daily_copy(self) -> None:
+        """What was taken away must not come back with the copy, when that has to take the file's place."""
+        if copies.daily(self.path).exists():
+            self._database.copy_to(copies.daily(self.path))
+
     def _forget_copies(self, what: str) -> None:
         had_daily = copies.daily(self.path).exists()
         try:
