@@ -33,7 +33,7 @@ class CameraWatch:
         self.keeps_newest = False
         """Whether ``newest`` is kept."""
         self.newest: Frame | None = None
-        """The last frame that was looked at; None before the first and while paused."""
+        """The last frame that was looked at; None before the first, while paused and without a stream."""
         self._hub = hub
         self._camera = Camera(settings, self._on_status)
         self._status_changed = asyncio.Event()
@@ -144,6 +144,7 @@ class CameraWatch:
             self._status_changed.clear()
             status = self.status
             if not status.available:
+                self.newest = None  # what was seen then is not what is there
                 async with self._walking:
                     ended = self.pipeline.flush()
                 await self._hub.observe(ended)

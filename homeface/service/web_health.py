@@ -42,6 +42,11 @@ class Figures:
         self._found: HouseholdHealth | None = None
         self._for: object = None
         self._at = 0.0
+        life.gallery_listeners.append(self._forget)
+
+    def _forget(self) -> None:
+        """Who was removed must not live on in here."""
+        self._found = None
 
     async def found(self) -> HouseholdHealth:
         """The figures of what the store holds now. Raises StoreError and ModelError."""
@@ -52,10 +57,10 @@ class Figures:
             if self._found is None or what != self._for or not fresh:
                 self._at = time.time()
                 life = self._life
-                self._found = await asyncio.to_thread(
+                found = await asyncio.to_thread(
                     household_health, life.store, life.config, self._at, life.engine.model_id
                 )
-                self._for = what
+                self._found, self._for = found, what
             return self._found
 
     async def household(self) -> shown.HouseholdHealth:
@@ -108,16 +113,19 @@ def _drawn(found: HouseholdHealth) -> shown.HouseholdHealth:
 
 
 def _distances(gallery: Gallery) -> shown.Distances:
-    """Mean cosine of the photos of each two people; of one person's photos among themselves (1 for one)."""
+    """Mean cosine of the photos of each two people, by name; of one person's among themselves."""
     owners = np.array([template.subject_id for template in gallery.templates])
     cosines = gallery.matrix @ gallery.matrix.T
+    people = sorted(
+        gallery.candidate_ids, key=lambda subject_id: (gallery.name(subject_id).casefold(), subject_id)
+    )
     scores = []
-    for one in gallery.candidate_ids:
+    for one in people:
         row = []
-        for other in gallery.candidate_ids:
+        for other in people:
             part = cosines[np.ix_(owners == one, owners == other)]
             if one == other and len(part) > 1:
                 part = part[~np.eye(len(part), dtype=bool)]
             row.append(round(float(np.clip(part.mean(), -1.0, 1.0)), 4))
         scores.append(row)
-    return shown.Distances(names=[gallery.name(one) for one in gallery.candidate_ids], scores=scores)
+    return shown.Distances(names=[gallery.name(one) for one in people], scores=scores)

@@ -165,6 +165,11 @@ async def test_pictures_of_cameras_where_they_are_allowed(
         assert (await to_thread(load_photo, picture.data)).shape == (360, 640, 3)
         reader = await page.home.program(Scope.READ, Scope.ADMIN)
         assert (await reader.get(f"{API}/cameras/hall/picture")).status == 403
+        camera_of(page.life, "hall").set_status(False, "gone")
+        await until(lambda: page.life.watches["hall"].newest is None, what="no old picture is shown")
+        camera_of(page.life, "hall").set_status(True)
+        await show(page.life, "hall", frame_with((MUM, BOX)))
+        assert (await page.owner.get(f"{API}/cameras/hall/picture")).status == 200
         await page.owner.post(f"{API}/cameras/hall/pause", {"paused": True})
         assert (await page.owner.get(f"{API}/cameras/hall/picture")).status == 404
         assert page.life.watches["hall"].newest is None
