@@ -162,7 +162,7 @@ def home(folder: Path) -> Iterator[Home]:
         )
         [(person, person_id)] = enrol_family(config, plan).items()
         listener = stack.enter_context(Listener(broker, "homeface/#", "homeassistant/status"))
-        daemon = Daemon(config, folder / "daemon")
+        daemon = Daemon(config, folder / "daemon", environ={"MALLOC_ARENA_MAX": "2"})  # as in the unit
         stack.callback(daemon.close)
         daemon.start(180)
         yield Home(broker, cameras, daemon, listener, person, person_id)
