@@ -19,7 +19,7 @@ from homeface.cli.options import (
     read_config,
     who_acts,
 )
-from homeface.errors import StoreDamagedError, StoreKeyError
+from homeface.errors import HomefaceError, StoreDamagedError, StoreKeyError
 
 if TYPE_CHECKING:
     from homeface.adapters.store import BackupInfo, Store
@@ -38,9 +38,16 @@ def backup_command(file: Path, config_path: Path | None, as_json: bool, password
     configuration is not in it. The service may run meanwhile. Without the password nobody can read it.
     """
     from homeface.service.session import open_store
+    from homeface.service.wiring import database_path
 
+    config = read_config(config_path)
+    if not database_path(config).exists():
+        raise HomefaceError(
+            f"There is nothing to back up: {database_path(config)} is not there. Is it the right "
+            "user, and the right configuration (-c)?"
+        )
     password = _password(password_file, twice=True)
-    with closing(open_store(read_config(config_path))) as store:
+    with closing(open_store(config)) as store:
         info = store.back_up(file, password)
         store.note_act(who_acts(), "backup", file.name)
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,7 +37,10 @@ class Inbox:
         hub: Hub,
         watches: Mapping[str, CameraWatch],
         view: Callable[[], ha.HouseView],
+        note: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
+        """``note``: called with what was done by command, and to which camera, for the log of acts."""
+        self._note = note
         self._hub = hub
         self._watches = watches
         self._view = view
@@ -61,12 +64,20 @@ class Inbox:
                 await self._hub.set_sensor(message.room, message.occupied)
                 continue
             if isinstance(message, ha.SetGuestMode):
+                changed = message.enabled != self._hub.guest_mode
                 await self._hub.set_guest_mode(message.enabled)
+                await self._noted(changed, "guest mode on" if message.enabled else "guest mode off", "")
                 continue
             for name, watch in self._watches.items():
                 if message.camera in {None, name}:
+                    changed = watch.paused == message.enabled
                     await watch.set_paused(not message.enabled)
+                    await self._noted(changed, "resume" if message.enabled else "pause", name)
             await self._hub.refresh()
+
+    async def _noted(self, changed: bool, what: str, camera: str) -> None:
+        if changed and self._note is not None:
+            await self._note(what, camera)
 
     def _command(self, topic: str, payload: bytes, retained: bool) -> None:
         command = ha.parse_command(self._view(), topic, payload, retained=retained)

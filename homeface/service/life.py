@@ -42,6 +42,7 @@ _GALLERY_INTERVAL_SECONDS = 1.0
 _DIAGNOSTICS_INTERVAL_SECONDS = 10.0
 _PURGE_INTERVAL_SECONDS = 3600.0
 _HUNG_SECONDS = 30.0
+_NOTED_SECONDS = 60.0
 
 
 class Diagnostics:
@@ -93,6 +94,7 @@ class Life:
         self.tally = Tally()
         self.hub.listeners.append(self.tally.note)
         self.disk = Disk()
+        self._noted: dict[tuple[str, str], float] = {}
 
     async def begin(self) -> None:
         """Restore the last state, load the gallery, build the cameras, open the page.
@@ -121,7 +123,9 @@ class Life:
         if wiring.keeps_unknown_visits(self.config):
             scale = await asyncio.to_thread(likeness_scale, self.engine.model_id, self.config)
             self.unknown = UnknownKeeper(self.store, self.hub, scale, self.engine.model_id)
-        self._inbox = Inbox(self.config, self.link, self.hub, self.watches, lambda: self.publisher.view)
+        self._inbox = Inbox(
+            self.config, self.link, self.hub, self.watches, lambda: self.publisher.view, self._note
+        )
         self.publisher.publish_states()  # a paused camera must not show as switched on, not even for a moment
         if self.config.web.enabled:
             from homeface.service.web import open_web
@@ -197,6 +201,20 @@ class Life:
             from homeface.service import companion
 
             await companion.tell(self.config, self._web, self.store, self.publisher)
+
+    async def _note(self, what: str, about: str) -> None:
+        """For the log of acts: the broker does not say who sent a command.
+
+        The same again within a minute is not noted: whoever floods the broker must not fill the disk.
+        """
+        now = time.monotonic()
+        if now - self._noted.get((what, about), -_NOTED_SECONDS) < _NOTED_SECONDS:
+            return
+        self._noted[what, about] = now
+        try:
+            await asyncio.to_thread(self.store.note_act, "mqtt", what, about)
+        except StoreError as error:
+            _LOG.warning("%s", error)
 
     async def _keep_unknown(self) -> None:
         if self.unknown is not None:

@@ -104,6 +104,12 @@ def test_a_wrong_password_changes_nothing(homeface: Command, state: Path, passwo
     assert not Path("new").exists()
 
 
+def test_nothing_is_backed_up_from_the_wrong_place(homeface: Command, config: Path, password: Path) -> None:
+    answer = homeface("backup", "kept", "--password-file", password)
+    assert "There is nothing to back up" in answer.err
+    assert not (config.parent / "state").exists()
+
+
 def test_nobody_to_ask(homeface: Command, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Path(os.devnull).open() as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)

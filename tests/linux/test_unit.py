@@ -171,6 +171,25 @@ def test_a_damaged_database_is_set_aside_and_the_daily_copy_goes_on(box: Contain
     assert box.run("sh", "-c", f"ls {folder}").count("homeface.db.damaged-") == 1
 
 
+def test_an_update_copies_the_database_and_brings_it_up_to_date(box: Container) -> None:
+    box.run("systemctl", "stop", "homeface")
+    old = [
+        "from pathlib import Path",
+        "from homeface.adapters.store import Store, schema",
+        "schema.MIGRATIONS = schema.MIGRATIONS[:2]",
+        "folder = Path('/var/lib/homeface')",
+        "[file.unlink() for file in folder.glob('homeface.db*')]",
+        "Store(folder / 'homeface.db').close()",
+    ]
+    box.run(f"{OPT}/bin/python", "-c", "\n".join(old))
+    told = box.homeface("install", "--yes")
+    assert "Bring the database up to date (a copy is made before it changes)" in told
+    assert box.run("stat", "-c", "%U", "/var/lib/homeface/homeface.db.v2.backup").strip() == "homeface"
+    box.run("systemctl", "start", "homeface")
+    wait_active(box)
+    assert "Nobody is enrolled" in box.homeface("people", "list")
+
+
 def test_it_writes_nowhere_but_in_its_own_folders(box: Container) -> None:
     places = box.run(
         "sh", "-c", "find / -xdev -user homeface -not -path '/proc/*' -not -path '/sys/*' 2>/dev/null; true"

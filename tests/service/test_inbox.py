@@ -52,6 +52,23 @@ async def test_guest_mode_is_switched_by_home_assistant(
         assert life.hub.guest_mode
 
 
+async def test_commands_are_in_the_log_of_acts_and_a_flood_does_not_fill_it(
+    tmp_path: Path, broker: Mosquitto, store: Store, engine: FakeEngine, listener: Listener
+) -> None:
+    async with living(await house_config(tmp_path, broker), engine, store) as life:
+        await until(lambda: listener.last(SWITCH) == b"ON")
+        for _ in range(5):
+            for word in ("OFF", "ON"):
+                await say(listener, f"{SWITCH}/set", word)
+                await until(lambda: life.watches["hall"].paused == (word == "OFF"))  # noqa: B023
+        await until(lambda: listener.last(SWITCH) == b"ON")
+    acts = await to_thread(store.acts)
+    assert [(act.who, act.what, act.subject) for act in acts] == [
+        ("mqtt", "resume", "hall"),
+        ("mqtt", "pause", "hall"),
+    ]
+
+
 class TestPrivacy:
     async def test_a_paused_camera_looks_at_nothing_and_its_room_is_not_available(
         self, tmp_path: Path, broker: Mosquitto, store: Store, engine: FakeEngine, listener: Listener
