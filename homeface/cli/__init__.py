@@ -21,6 +21,7 @@ _COMMANDS = {
     "people": ("homeface.cli.people", "List, show, rename, remove, export enrolled people; health, report."),
     "identify": ("homeface.cli.people", "Who is in these pictures, and why not?"),
     "replay": ("homeface.cli.replay", "Send recordings through the very same pipeline."),
+    "annotate": ("homeface.cli.annotate", "Draw recognition into a recording."),
     "status": ("homeface.cli.status", "How the running daemon does: a live table."),
     "watch": ("homeface.cli.watch", "Watch a running homeface's messages and their latency."),
     "web": ("homeface.cli.web", "The page's password and tokens."),

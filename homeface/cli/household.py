@@ -114,11 +114,11 @@ def report_command(config_path: Path | None, output: Path, png: Path | None) -> 
             "(or: pip install matplotlib jinja2)."
         ) from error
     _refuse_foreign(output, MARK)
-    _write(output, report.html.encode())
+    write_private(output, report.html.encode())
     click.echo(f"{output}, readable by you alone.")
     if png is not None:
         for name, _, picture in report.pictures:
-            _write(png / f"homeface-{name}.png", picture)
+            write_private(png / f"homeface-{name}.png", picture)
         click.echo(f"{len(report.pictures)} pictures in {png}.")
 
 
@@ -135,7 +135,7 @@ def _refuse_foreign(path: Path, mark: str) -> None:
         raise HomefaceError(f"{path} is not a report of homeface and stays as it is: choose another file.")
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Whole or not at all, with mode 0600, over what is there. Raises HomefaceError."""
     import tempfile
 

@@ -14,6 +14,7 @@ import click
 
 from homeface.cli.household import adapted_command, health_command, remove_photo, report_command
 from homeface.cli.options import config_option, json_option, print_json, print_table, read_config, who_acts
+from homeface.cli.people_sheet import sheet_command
 from homeface.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def people_command() -> None:
     """
 
 
-for _command in (health_command, report_command, adapted_command, remove_photo):
+for _command in (health_command, report_command, sheet_command, adapted_command, remove_photo):
     people_command.add_command(_command)
 
 
