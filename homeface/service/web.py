@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homeface import __version__
+from homeface.adapters.local_network import own_address
 from homeface.adapters.metrics import render
 from homeface.adapters.web.accounts import Accounts
-from homeface.adapters.web.certificates import home_address
 from homeface.adapters.web.links import Links
 from homeface.adapters.web.models import Info
 from homeface.adapters.web.ports import Services
@@ -65,7 +65,7 @@ async def open_web(life: Life) -> WebServer:
     """Bind and serve. Raises HomefaceError when the page cannot be served."""
     settings = wiring.web_settings(life.config)
     if not is_loopback(settings.host):
-        settings = replace(settings, address=await asyncio.to_thread(home_address))
+        settings = replace(settings, address=await asyncio.to_thread(own_address) or "")
     accounts = Accounts(life.store)
     instance_id = await asyncio.to_thread(life.store.instance_id)
     desks = await open_desks(life)

@@ -118,12 +118,6 @@ def own_addresses() -> set[Address]:
     return found
 
 
-def home_address() -> str:
-    """The address by which other devices of the home reach this machine; empty when there is none."""
-    found = [ip for ip in own_addresses() if ip.version == 4 and not ip.is_loopback and not ip.is_link_local]
-    return str(min(found, key=lambda ip: (not _at_home(ip), int(ip)))) if found else ""
-
-
 _Pair: TypeAlias = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
