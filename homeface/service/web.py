@@ -65,7 +65,8 @@ async def open_web(life: Life) -> WebServer:
     """Bind and serve. Raises HomefaceError when the page cannot be served."""
     settings = wiring.web_settings(life.config)
     if not is_loopback(settings.host):
-        settings = replace(settings, address=await asyncio.to_thread(own_address) or "")
+        address: str | None = await asyncio.to_thread(own_address)
+        settings = replace(settings, address=address or "")
     accounts = Accounts(life.store)
     instance_id = await asyncio.to_thread(life.store.instance_id)
     desks = await open_desks(life)
