@@ -113,6 +113,10 @@ def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
         for file in system_files(Path("/opt/homeface/bin/homeface"))
         if (place := target.at(file.place)).exists()
     ]
+    wanted = target.at(Path("/etc/systemd/system/homeface.target.wants"))
+    steps += [
+        Step(f"Delete {link} (a node)", link.unlink) for link in sorted(wanted.glob("homeface@*.service"))
+    ]
     if target.live and units:
         steps.append(_command("Tell systemd", "systemctl", "daemon-reload"))
     if purge:

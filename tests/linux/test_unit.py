@@ -213,6 +213,8 @@ def test_it_writes_nowhere_but_in_its_own_folders(box: Container) -> None:
             except OSError:
                 pass
     """
+    box.run("sh", "-c", f"kill -ABRT {pid(box)}")  # as the watchdog does: where it hung is told
+    wait_until(lambda: "Fatal Python error: Aborted" in box.journal("-u", "homeface"), 20, "the trace")
     lines = [line[8:] for line in inside.splitlines()]
     box.write("/opt-trial.py", "\n".join(lines))
     drop_in(
@@ -264,8 +266,13 @@ def test_the_key_is_sealed_by_the_machine(box: Container) -> None:
 
 def test_a_second_node_has_everything_of_its_own(box: Container) -> None:
     box.write("/etc/homeface/attic.yaml", CONFIG.replace("box", "attic").replace("web: {enabled: true}", ""))
-    box.run("chgrp", "homeface", "/etc/homeface/attic.yaml")
-    box.run("systemctl", "start", "homeface@attic")
+    box.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/homeface.conf")
+    assert box.run("stat", "-c", "%U %G %a", "/etc/homeface/attic.yaml").split() == [
+        "root",
+        "homeface",
+        "640",
+    ]
+    box.run("systemctl", "enable", "--now", "homeface@attic")
     wait_active(box, "homeface@attic")
     assert box.attempt("test", "-e", "/var/lib/homeface/attic/homeface.db")[0] == 0
     told = box.homeface("check", "-c", "/etc/homeface/attic.yaml", "--json", check=False)
@@ -277,6 +284,7 @@ def test_a_second_node_has_everything_of_its_own(box: Container) -> None:
 
 def test_uninstalling_leaves_the_faces_and_purging_nothing(box: Container) -> None:
     told = box.homeface("install", "--uninstall", "--yes")
+    assert "homeface@attic.service (a node)" in told
     assert "Left behind: /var/lib/homeface" in told
     assert box.attempt("systemctl", "cat", "homeface")[0] != 0
     assert box.attempt("test", "-e", "/var/lib/homeface/homeface.db")[0] == 0
