@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -39,6 +40,17 @@ def take_photos(page: Page, files: list[Path]) -> None:
     expect(page.locator(".verdicts")).not_to_contain_text("waiting", timeout=30_000)
 
 
+def drop(page: Page, file: Path) -> None:
+    """Drop a file from the desk on the page."""
+    page.locator(".drop").evaluate(
+        "(zone, [name, text]) => { const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); "
+        "const dataTransfer = new DataTransfer(); "
+        "dataTransfer.items.add(new File([bytes], name, { type: 'image/jpeg' })); "
+        "zone.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true })); }",
+        [file.name, base64.b64encode(file.read_bytes()).decode()],
+    )
+
+
 def ask(visitor: Visitor, path: str) -> dict[str, object]:
     """The API's answer to this browser."""
     answer = visitor.context.request.get(f"{visitor.house.url}api/v1/{path}")
@@ -59,9 +71,11 @@ def test_photos_are_judged_one_by_one(visitors: Visitors) -> None:
     expect(page.locator("#photos li img").first).to_be_visible()
     wait_until(lambda: page.locator("#photos li img").first.evaluate("image => image.naturalWidth") > 0)
     visitor.shoot("person")
+    drop(page, photos("Andre_Agassi", 12)[0])
+    expect(page.locator("#photos li")).to_have_count(4, timeout=30_000)
     page.locator("#photos li").first.get_by_role("button", name=re.compile("Remove photo")).click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    expect(page.locator("#photos li")).to_have_count(2)
+    expect(page.locator("#photos li")).to_have_count(3)
 
 
 def test_a_guided_round_before_the_browsers_camera(visitors: Visitors) -> None:
@@ -88,7 +102,7 @@ def test_an_invite_on_a_guests_phone(visitors: Visitors) -> None:
     page.locator("#make").or_(page.get_by_role("button", name="Invite somebody")).first.click()
     page.get_by_role("dialog").get_by_label("Name").fill("Hugo")
     page.get_by_role("button", name="Make the link").click()
-    link = page.locator("#invite-link")
+    link = page.locator("#shown-link")
     expect(link).to_contain_text("/invite/")
     expect(page.get_by_alt_text("QR code with the link")).to_be_visible()
     owner.shoot("invite-made")

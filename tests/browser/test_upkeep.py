@@ -11,6 +11,7 @@ from tests.browser.pictures import photos
 from tests.browser.proxy import proxied
 from tests.browser.test_people import add_person, take_photos
 
+MEMBER_PASSWORD = "a member has one too"
 BACKUP_PASSWORD = "a backup that nobody reads"
 
 
@@ -51,6 +52,37 @@ def test_a_token_is_shown_once_and_can_be_withdrawn(visitors: Visitors) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("No tokens")).to_be_visible()
     assert program.get(now, headers=headers).status == 401
+
+
+def test_a_family_member_sees_the_house_and_settles_their_own(visitors: Visitors) -> None:
+    owner = visitors.owner()
+    page = add_person(owner, "Vicente")
+    path = page.url.removeprefix(owner.house.url)
+    page = owner.open("settings/accounts")
+    page.locator("#add-account").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Name to log in with").fill("vicente")
+    form.get_by_label("Is this person").select_option(label="Vicente")
+    form.get_by_label("Password").fill(MEMBER_PASSWORD)
+    form.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("Family member, is Vicente")).to_be_visible()
+    member = visitors.stranger()
+    page = member.open("login")
+    page.get_by_role("button", name="I am a family member").click()
+    page.get_by_label("Name").fill("vicente")
+    page.get_by_label("Password").fill(MEMBER_PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator(f"[data-room={ROOM}]")).to_be_visible()
+    expect(page.locator(f"[data-room={ROOM}]").get_by_role("switch")).to_have_count(0)
+    assert page.locator(".tabs a").all_inner_texts() == ["Now", "People", "My data"]
+    page.get_by_role("link", name="My data").click()
+    expect(page.get_by_role("heading", level=1, name="Vicente")).to_be_visible()
+    take_photos(page, photos("Vicente_Fox", 3))
+    assert member.open("settings").get_by_role("heading", level=1).inner_text() == "This is not for you"
+    member.open(path)
+    member.page.locator("#remove-person").click()
+    member.page.get_by_role("button", name="Remove for good").click()
+    expect(member.page.get_by_text("Everything about Vicente is gone.")).to_be_visible()
 
 
 def test_a_backup_brings_back_what_was_there(visitors: Visitors) -> None:

@@ -7,6 +7,8 @@ export const root = new URL(document.documentElement.dataset.root || "./", locat
 /** Where style sheets, scripts and icons lie. */
 export const files = new URL(document.documentElement.dataset.files || "./", location.href).pathname;
 export const role = document.documentElement.dataset.role || "";
+/** Id of the person who looks, if they are enrolled. */
+export const self = document.documentElement.dataset.subject || "";
 let csrf = document.querySelector('meta[name="csrf-token"]')?.content || "";
 
 /** After a log-in that does not load the page anew. */

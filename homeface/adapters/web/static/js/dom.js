@@ -123,3 +123,10 @@ export function nameIn(form) {
   }
   return name;
 }
+
+const LEAST_LENGTH = 10;
+
+/** Throws what to tell when a new password is too short. */
+export function refuseShort(password) {
+  if ([...password].length < LEAST_LENGTH) throw new Error(t("Choose a longer password: at least ten characters."));
+}

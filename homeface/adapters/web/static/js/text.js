@@ -41,6 +41,13 @@ export function moment(seconds) {
   return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(date);
 }
 
+/** The shortest that is clear: the time today, the day before that. */
+export function brief(seconds) {
+  const date = new Date(seconds * 1000);
+  if (date.toDateString() === new Date().toDateString()) return clock(seconds);
+  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "numeric" }).format(date);
+}
+
 /** A share as people say it: 1 in 500. */
 export function inOne(rate) {
   if (rate === null || rate === undefined) return t("not known");

@@ -1,5 +1,6 @@
 import { get, listen, post, remove } from "../api.js";
-import { act, dialog, draw, empty, failed, html, icon, nameIn, repeat, toast } from "../dom.js";
+import { act, dialog, draw, empty, failed, html, icon, nameIn, repeat } from "../dom.js";
+import { showLink } from "../links.js";
 import { clock, t } from "../text.js";
 
 function entry(invite) {
@@ -39,26 +40,8 @@ async function make() {
   }, t("Invite somebody"));
   if (!invite) return;
   await load();
-  await showInvite(invite);
-}
-
-function showInvite(invite) {
-  const picture = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(invite.qr_svg)}`;
-  return dialog((close) => html`<h2>${t("For {name}", { name: invite.name })}</h2>
-    <p>${t("Scan this with the phone's camera, or send the link. It works once, until {time}.", { time: clock(invite.expires_at) })}</p>
-    <div class="qr"><img src=${picture} alt=${t("QR code with the link")} /></div>
-    <p class="notice code" id="invite-link">${invite.url}</p>
-    <div class="actions"><button class="button" type="button" @click=${() => share(invite)}>${icon("copy")}${t("Copy")}</button>
-    <button class="button primary" type="button" @click=${() => close(true)}>${t("Done")}</button></div>`, t("For {name}", { name: invite.name }));
-}
-
-async function share(invite) {
-  try {
-    await navigator.clipboard.writeText(invite.url);
-    toast(t("Copied."));
-  } catch {
-    toast(t("The browser does not let this page copy: mark the text and copy it."), true);
-  }
+  await showLink(t("For {name}", { name: invite.name }),
+    t("Scan this with the phone's camera, or send the link. It works once, until {time}.", { time: clock(invite.expires_at) }), invite);
 }
 
 async function load() {

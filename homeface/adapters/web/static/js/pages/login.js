@@ -11,6 +11,12 @@ function next() {
   return target.origin === location.origin && target.pathname.startsWith(root) ? target.href : root;
 }
 
+document.getElementById("as-member").addEventListener("click", (event) => {
+  document.getElementById("name-field").hidden = false;
+  event.currentTarget.hidden = true;
+  form.name.focus();
+});
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   fault.textContent = "";

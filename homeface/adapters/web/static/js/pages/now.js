@@ -5,6 +5,8 @@ import { clock, clockSeconds, listed, moment, number, t, tn } from "../text.js";
 import { reasonsText, reasonText } from "../words.js";
 
 const LOG_LENGTH = 100;
+/** A camera's last picture is loaded anew when it can be this much newer. */
+const PICTURE_SECONDS = 10;
 const mayControl = role === "owner";
 const decisions = [];
 let state = null;
@@ -79,7 +81,7 @@ function cameraChip(camera) {
 
 function cameraCard(camera) {
   return html`<article class="card" data-camera=${camera.id}>
-    ${camera.picture ? html`<img class="camera-picture" alt=${t("Last picture of {name}", { name: camera.name })} src=${address(`api/v1/cameras/${encodeURIComponent(camera.id)}/picture`)} />` : nothing}
+    ${camera.picture ? html`<img class="camera-picture" alt=${t("Last picture of {name}", { name: camera.name })} src=${address(`api/v1/cameras/${encodeURIComponent(camera.id)}/picture?at=${Math.floor(state.at / PICTURE_SECONDS)}`)} />` : nothing}
     <div class="row between"><h3 class="cut">${camera.name}</h3>${cameraChip(camera)}</div>
     <p class="muted small number">${camera.available && !camera.paused
       ? t("{rate} pictures a second looked at, {dropped} left out", { rate: number(camera.analysed_fps ?? 0, 1), dropped: number(camera.dropped ?? 0) })

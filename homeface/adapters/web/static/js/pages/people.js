@@ -1,4 +1,4 @@
-import { get, listen, post, root } from "../api.js";
+import { get, listen, post, role, root, self } from "../api.js";
 import { avatar, dialog, draw, empty, failed, html, icon, nameIn, repeat } from "../dom.js";
 import { healthChip } from "../people_words.js";
 import { moment, t, tn } from "../text.js";
@@ -7,18 +7,18 @@ let rooms = new Map();
 
 function card(person) {
   const where = person.room ? rooms.get(person.room) || person.room : t("last seen: {time}", { time: moment(person.last_seen) });
-  return html`<a class="card person-card" href="${root}people/${encodeURIComponent(person.id)}" data-person=${person.id}>
-    <span class="row">${avatar(person, true)}<span class="grow"><span class="strong cut">${person.name}</span><br />
+  const inside = html`<span class="row">${avatar(person, true)}<span class="grow"><span class="strong cut">${person.name}</span><br />
       <span class="muted small">${where}</span></span></span>
-    <span class="row between">${healthChip(person)}<span class="muted small number nowrap">${tn("{count} photo", "{count} photos", person.photos)}</span></span>
-  </a>`;
+    <span class="row between">${healthChip(person)}<span class="muted small number nowrap">${tn("{count} photo", "{count} photos", person.photos)}</span></span>`;
+  if (role !== "owner" && person.id !== self) return html`<div class="card person-card" data-person=${person.id}>${inside}</div>`;
+  return html`<a class="card person-card" href="${root}people/${encodeURIComponent(person.id)}" data-person=${person.id}>${inside}</a>`;
 }
 
 function show(people) {
   draw("people", people.length
     ? html`<div class="grid">${repeat(people, (person) => person.id, card)}</div>`
     : empty("users", t("Nobody is enrolled yet"), t("Add yourself first: a minute with your phone is enough, or a few photos."),
-        html`<button class="button primary" type="button" @click=${add}>${icon("user-plus")}${t("Add a person")}</button>`));
+        role !== "owner" ? "" : html`<button class="button primary" type="button" @click=${add}>${icon("user-plus")}${t("Add a person")}</button>`));
 }
 
 async function load() {
@@ -55,6 +55,6 @@ async function add() {
   if (person) location.assign(`${root}people/${encodeURIComponent(person.id)}`);
 }
 
-document.getElementById("add").addEventListener("click", add);
+document.getElementById("add")?.addEventListener("click", add);
 load();
 listen({ people: load });

@@ -1,5 +1,6 @@
 import { api, get, listen, patch, post, remove, role, root } from "../api.js";
 import { act, address, avatar, confirm, dialog, draw, failed, html, icon, nameIn, nothing, notice, repeat, toast } from "../dom.js";
+import { showLink } from "../links.js";
 import { healthChip } from "../people_words.js";
 import { cameraAllowed, dropZone, PhotoDesk, pickerInstead } from "../photos.js";
 import { listed, moment, number, percent, t, tn } from "../text.js";
@@ -130,6 +131,12 @@ async function removePerson() {
   });
 }
 
+async function personalLink() {
+  const link = await act(null, () => post(`${path}/link`));
+  if (!link) return;
+  await showLink(t("For {name}", { name: person.name }), t("With this link {name} can see and delete what is stored, at any time. An earlier one is void.", { name: person.name }), link);
+}
+
 /** For who has just deleted themselves: this page has nothing more to show. */
 function gone() {
   draw("person", notice("good", "circle-check", html`<p class="strong">${t("Everything about {name} is gone.", { name: person.name })}</p>`));
@@ -163,7 +170,8 @@ function show() {
     ${isGuest ? nothing : html`<section class="card flat"><label class="row between"><span><span class="strong">${t("Pause")}</span><br />
       <span class="muted small">${t("While paused nobody is called {name}; photos stay.", { name: person.name })}</span></span>
       <input class="switch" type="checkbox" role="switch" .checked=${person.paused} @change=${pauseSwitch} /></label></section>`}
-    <p><a class="button small" href=${address(`api/v1/${path}/export`)} download>${icon("download")}${t("Everything about {name} as a file", { name: person.name })}</a></p>
+    <div class="actions"><a class="button small" href=${address(`api/v1/${path}/export`)} download>${icon("download")}${t("Everything about {name} as a file", { name: person.name })}</a>
+      ${isOwner ? html`<button class="button small" type="button" @click=${personalLink}>${icon("qr-code")}${t("Personal link for {name}", { name: person.name })}</button>` : nothing}</div>
     ${agreed.length ? html`<p class="muted small">${t("Agreed to being recognised: {times}", { times: listed(agreed.map((entry) => moment(entry.at))) })}</p>` : nothing}
   </div>`);
 }

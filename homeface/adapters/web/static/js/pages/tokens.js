@@ -1,5 +1,6 @@
 import { get, post, remove } from "../api.js";
-import { act, confirm, dialog, draw, empty, failed, html, icon, nameIn, repeat, toast } from "../dom.js";
+import { act, confirm, dialog, draw, empty, failed, html, icon, nameIn, repeat } from "../dom.js";
+import { copy } from "../links.js";
 import { moment, t } from "../text.js";
 
 const SCOPES = {
@@ -53,15 +54,6 @@ function showSecret(secret) {
     <p class="notice code" id="secret">${secret}</p>
     <div class="actions"><button class="button" type="button" @click=${() => copy(secret)}>${icon("copy")}${t("Copy")}</button>
     <button class="button primary" type="button" @click=${() => close(true)}>${t("Done")}</button></div>`, t("Copy the token now"));
-}
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(t("Copied."));
-  } catch {
-    toast(t("The browser does not let this page copy: mark the text and copy it."), true);
-  }
 }
 
 async function load() {

@@ -1,7 +1,7 @@
 import { get, listen, post, remove } from "../api.js";
 import { act, address, confirm, dialog, draw, empty, failed, html, icon, nameIn, nothing, repeat, toast } from "../dom.js";
 import { showWaiting } from "../page.js";
-import { moment, t, tn } from "../text.js";
+import { brief, moment, t, tn } from "../text.js";
 import { reasonsText, verdictText } from "../words.js";
 
 let people = [];
@@ -11,9 +11,10 @@ const SHOWN = 6;
 
 function picture(visit) {
   const told = t("{room}, {time}", { room: rooms.get(visit.room) || visit.room, time: moment(visit.last_seen) });
-  return visit.picture_url
+  return html`<figure>${visit.picture_url
     ? html`<img src=${address(visit.picture_url)} alt=${told} loading="lazy" />`
-    : html`<span class="no-face" role="img" aria-label=${told}>${icon("circle-help")}</span>`;
+    : html`<span class="no-face" role="img" aria-label=${told}>${icon("circle-help")}</span>`}
+    <figcaption class="muted small number" aria-hidden="true">${brief(visit.last_seen)}</figcaption></figure>`;
 }
 
 function group(entry) {
