@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import DESK, PHONE, Visitor, Visitors
 
 PAGES = (
-    "", "people", "visits", "health", "settings", "settings/invites", "settings/accounts", "settings/tokens", "settings/backup",
+    "", "people", "visits", "health", "settings", "settings/invites", "settings/accounts", "settings/tokens",
+    "settings/backup",
     "settings/audit", "account",
 )  # fmt: skip
 
