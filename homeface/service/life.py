@@ -103,6 +103,7 @@ class Life:
         """
         self.config = await asyncio.to_thread(effective, self.config, self.store)
         self.hub.house.set_policies(*self._policies(), time.time())
+        self.disk = await asyncio.to_thread(look_at_disk, self.store)
         await self.hub.restore()
         await self.reload_gallery()
         assert self.recognition is not None  # noqa: S101 - set by reload_gallery

@@ -31,7 +31,9 @@ def look_at_disk(store: Store) -> Disk:
     """Now. Blocks."""
     try:
         free = shutil.disk_usage(store.path.parent).free
-        return Disk(store.path.stat().st_size, free, store.copied_at())
+        log = store.path.with_name(f"{store.path.name}-wal")
+        size = store.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        return Disk(size, free, store.copied_at())
     except OSError:
         return Disk()
 
