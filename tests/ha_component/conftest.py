@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from peer import INSTANCE, TOKEN, Peer
@@ -86,12 +86,21 @@ async def loaded(
 
 
 @pytest.fixture
-def heard(hass: HomeAssistant) -> Iterator[list[dict[str, Any]]]:
+def heard(hass: HomeAssistant) -> list[dict[str, Any]]:
     """Every ``homeface_event`` that is fired."""
+    return collect(hass, "homeface_event")
+
+
+def collect(hass: HomeAssistant, event_type: str) -> list[dict[str, Any]]:
+    """The data of every such event from now on, in order."""
     found: list[dict[str, Any]] = []
-    stop = hass.bus.async_listen("homeface_event", lambda event: found.append(dict(event.data)))
-    yield found
-    stop()
+
+    @callback
+    def note(event: Event[dict[str, Any]]) -> None:
+        found.append(dict(event.data))
+
+    hass.bus.async_listen(event_type, note)
+    return found
 
 
 async def until(hass: HomeAssistant, condition: Callable[[], object], timeout: float = 5.0) -> None:

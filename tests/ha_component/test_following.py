@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import until
+from conftest import collect, until
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -237,8 +237,7 @@ async def test_devices_are_joined_and_let_go_with_mqtt(
 async def test_a_new_unknown_visit_is_told_once_with_its_picture(
     hass: HomeAssistant, peer: Peer, loaded: MockConfigEntry
 ) -> None:
-    told: list[dict[str, Any]] = []
-    hass.bus.async_listen("homeface_unknown_visit", lambda event: told.append(dict(event.data)))
+    told = collect(hass, "homeface_unknown_visit")
     peer.groups = [
         {"group_id": "g1", "visits": [visit("v1"), visit("v0", age=900)]},
         {"group_id": "g2", "visits": [visit("v2", "cellar", picture=False)]},
@@ -263,8 +262,7 @@ async def test_a_new_unknown_visit_is_told_once_with_its_picture(
 async def test_visits_that_were_there_before_are_no_news(
     hass: HomeAssistant, peer: Peer, entry: MockConfigEntry
 ) -> None:
-    told: list[Any] = []
-    hass.bus.async_listen("homeface_unknown_visit", told.append)
+    told = collect(hass, "homeface_unknown_visit")
     peer.groups = [{"group_id": "g1", "visits": [visit("v1")]}]
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: entry.runtime_data.connected)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING
 
 from homeassistant.core import HomeAssistant, callback
@@ -55,7 +55,10 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         self.connected = False
         """The stream of events is open: ``data`` follows every change."""
         self._known_visits: frozenset[str] | None = None
+        self._visits = _Errand(self, self.refresh_visits, "visits")
+        self._people = _Errand(self, self.refresh_people, "people")
         self._baseline: House | None = None
+        self._listing = asyncio.Lock()
 
     @property
     def node_id(self) -> str:
@@ -130,9 +133,9 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         silent = True
         async with contextlib.aclosing(self.client.events()) as events:
             async for event in events:
-                await self._take(event)
+                self._take(event)
                 if silent and self._known_visits is not None:
-                    await self.refresh_visits()  # what came while nobody listened
+                    self._visits.soon()  # what came while nobody listened
                 silent = False
         if silent:
             self.connected = False
@@ -144,15 +147,16 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         self._baseline = None
         self.async_set_update_error(error)
 
-    async def _take(self, event: StreamEvent) -> None:
+    @callback
+    def _take(self, event: StreamEvent) -> None:
         if event.name == "now":
             self._take_house(house_of(event))
         elif event.name == "decision" and self.connected:
             happenings.tell_decision(self, decision_of(event))
         elif event.name == "visits":
-            await self.refresh_visits()
+            self._visits.soon()
         elif event.name == "people":
-            await self.refresh_people()
+            self._people.soon()
 
     @callback
     def _take_house(self, house: House) -> None:
@@ -176,6 +180,10 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
 
     async def refresh_visits(self) -> None:
         """Unknown visits; those that are new and fresh are told. The first list only says what there is."""
+        async with self._listing:  # an older list must never follow a newer one
+            await self._refresh_visits()
+
+    async def _refresh_visits(self) -> None:
         try:
             visits = await self.client.unknown_visits()
         except ApiError as error:
@@ -209,3 +217,29 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
 def picture_path(entry_id: str, visit_id: str) -> str:
     """Where Home Assistant serves the picture of an unknown visit to people who are logged in."""
     return f"/api/{DOMAIN}/{entry_id}/visits/{visit_id}"
+
+
+class _Errand:
+    """Something to ask for beside the stream, which must not wait. Asked again when it changes meanwhile."""
+
+    def __init__(
+        self, coordinator: HomefaceCoordinator, work: Callable[[], Coroutine[None, None, None]], name: str
+    ) -> None:
+        self._coordinator = coordinator
+        self._work = work
+        self._name = f"homeface {name}"
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    @callback
+    def soon(self) -> None:
+        """Go, or go once more."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            entry, hass = self._coordinator.config_entry, self._coordinator.hass
+            self._task = entry.async_create_background_task(hass, self._run(), self._name)
+
+    async def _run(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            await self._work()
