@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from homeface.adapters.camera import CameraStats
 from homeface.adapters.homeassistant import CameraFigures, HubFigures
+from homeface.adapters.memory import give_back_memory
 from homeface.adapters.mqtt import MqttLink
 from homeface.adapters.status_socket import serve_status
 from homeface.adapters.store import Store
@@ -43,6 +44,7 @@ _DIAGNOSTICS_INTERVAL_SECONDS = 10.0
 _PURGE_INTERVAL_SECONDS = 3600.0
 _HUNG_SECONDS = 30.0
 _NOTED_SECONDS = 60.0
+_MEMORY_INTERVAL_SECONDS = 120.0
 
 
 class Diagnostics:
@@ -145,6 +147,7 @@ class Life:
             ("gallery", self._follow_gallery()),
             ("diagnostics", self._diagnose()),
             ("purge", self._purge()),
+            ("memory", self._give_back_memory()),
             ("web", self._serve_web()),
             ("status", self._serve_status()),
             ("unknown visits", self._keep_unknown()),
@@ -297,6 +300,12 @@ class Life:
         recognition = not self.watches or not all(watch.paused for watch in self.watches.values())
         dropped = self.link.stats.events_dropped, self.engine.stats.dropped
         return cameras, HubFigures(recognition, *dropped, guest_mode=self.hub.guest_mode)
+
+    async def _give_back_memory(self) -> None:
+        """Cameras that come and go leave holes in the heap, which glibc keeps."""
+        while True:
+            await asyncio.sleep(_MEMORY_INTERVAL_SECONDS)
+            await asyncio.to_thread(give_back_memory)
 
     async def _purge(self) -> None:
         while True:
