@@ -7,6 +7,17 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visitors
 
 
+def test_visits_that_are_not_interesting_go(visitors: Visitors) -> None:
+    """Runs first in this file: nobody knows the man in the living room yet."""
+    page = visitors.owner().open("visits")
+    group = page.locator("[data-group]").first
+    expect(group).to_be_visible(timeout=40_000)
+    gone = group.get_attribute("data-group")
+    page.get_by_role("button", name="Delete all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete all").click()
+    expect(page.locator(f"[data-group='{gone}']")).to_have_count(0)
+
+
 def test_an_unknown_visit_is_named_and_known_at_the_next(visitors: Visitors) -> None:
     visitor = visitors.owner()
     inbox = visitor.open("visits")
@@ -42,14 +53,3 @@ def test_pausing_a_room_from_the_page(visitors: Visitors) -> None:
     expect(room).to_contain_text("Nothing is looked at here")
     room.get_by_role("switch").uncheck()
     expect(room).not_to_contain_text("Nothing is looked at here")
-
-
-def test_not_interesting_visits_go(visitors: Visitors) -> None:
-    visitor = visitors.owner()
-    page = visitor.open("visits")
-    expect(page.locator("#visits")).not_to_have_attribute("aria-busy", "true")
-    groups = page.locator("[data-group]")
-    if groups.count():
-        page.get_by_role("button", name="Delete all").click()
-        page.get_by_role("dialog").get_by_role("button", name="Delete all").click()
-    expect(page.get_by_text("Nothing here")).to_be_visible()

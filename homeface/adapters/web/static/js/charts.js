@@ -1,8 +1,11 @@
 // Charts of the health page, by Chart.js (global `Chart`, loaded by that page alone).
 import { number, t } from "./text.js";
 
-/** Colours that people with any colour vision tell apart (Okabe and Ito), with shapes beside them. */
-const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#999999", "#F0E442"];
+/** After Okabe and Ito: people with any colour vision tell them apart; shapes beside them do the rest. */
+const COLOURS = {
+  light: ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6E6E6E", "#8C7A00"],
+  dark: ["#56B4E9", "#E69F00", "#2FC79B", "#E39AC4", "#F0E442", "#FF8A4C", "#B8B8B8", "#7FA8FF"],
+};
 const SHAPES = ["circle", "triangle", "rect", "rectRot", "star", "crossRot", "cross", "dash"];
 
 function token(name) {
@@ -18,6 +21,8 @@ function axis(more = {}) {
   return { ticks: { color: token("--muted") }, grid: { color: token("--line") }, border: { color: token("--line") }, ...more };
 }
 
+const colours = () => COLOURS[getComputedStyle(document.documentElement).colorScheme.includes("dark") ? "dark" : "light"];
+
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** `points`: [{name, x, y, aside}]. One colour and shape a person; photos set aside are hollow. */
@@ -25,7 +30,8 @@ export function peopleMap(canvas, points) {
   const names = [...new Set(points.map((point) => point.name))];
   const datasets = names.map((name, index) => {
     const own = points.filter((point) => point.name === name);
-    const colour = COLOURS[index % COLOURS.length];
+    const palette = colours();
+    const colour = palette[index % palette.length];
     return {
       label: name,
       data: own.map((point) => ({ x: point.x, y: point.y })),

@@ -144,8 +144,11 @@ const ERRORS = {
   too_many: () => t("Too many files at once."),
 };
 
+/** For these the server's sentence speaks to programmers. */
+const ALWAYS = new Set(["csrf"]);
+
 export function errorText(key, fallback) {
-  if (language === "en") return fallback;
+  if (language === "en" && !ALWAYS.has(key)) return fallback;
   return ERRORS[key]?.() ?? fallback;
 }
 

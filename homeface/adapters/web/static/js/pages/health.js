@@ -40,7 +40,7 @@ function charts() {
     ${found.pca ? html`<section><h2>${t("Who is near whom")}</h2><figure class="card"><div class="chart"><canvas id="map" role="img" aria-label=${t("Map of all photos: photos of one person should lie together, people apart.")}></canvas></div>
       <figcaption class="muted small figure-note">${t("Each dot is a photo. Photos of one person should lie together, people apart; who overlaps here may still be far apart in truth.")}</figcaption></figure></section>` : nothing}
     ${found.distances ? html`<section><h2>${t("How alike any two are")}</h2><figure class="card"><div class="chart"><canvas id="heat" role="img" aria-label=${t("Heat map of likeness between people; the table below has the nearest look-alike of everybody.")}></canvas></div>
-      <figcaption class="muted small figure-note">${t("Mean score of their photos: the darker, the more alike.")}</figcaption></figure></section>` : nothing}
+      <figcaption class="muted small figure-note">${t("Mean score of their photos: the stronger the colour, the more alike.")}</figcaption></figure></section>` : nothing}
   </div>`;
 }
 
