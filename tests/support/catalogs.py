@@ -75,7 +75,7 @@ def _script_texts(
 DOMAINS = (
     Domain(
         "pages",
-        (("templates/**.j2", "jinja2"), ("page_view.py", "python")),
+        (("templates/**.j2", "jinja2"), ("page_view.py", "python"), ("pages.py", "python")),
         {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None},
         _mo,
         "LC_MESSAGES/pages.mo",

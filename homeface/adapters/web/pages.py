@@ -11,12 +11,15 @@ from homeface.adapters.web.access import ANYBODY, Role
 from homeface.adapters.web.context import Context
 from homeface.adapters.web.page_files import PageFile, page_files
 from homeface.adapters.web.page_texts import chosen_language, texts
-from homeface.adapters.web.page_view import PAGES, Page, Reader, render
+from homeface.adapters.web.page_view import N_, PAGES, Page, Reader, render
 from homeface.adapters.web.routing import Handler, Route, page
 from homeface.errors import NotThereError
 
 _THEMES = ("light", "dark")
 _FOREVER = "public, max-age=31536000, immutable"
+
+NOWHERE = N_("The address has a typing error, or what was here is gone.")
+_NOT_ALLOWED = N_("You may not do this.")  # said by ``wrapper``; here for the translation
 
 _SETUP = Page("/setup", "setup", ANYBODY, "Make the owner's password")
 _LOGIN = Page("/login", "login", ANYBODY, "Log in")
@@ -89,7 +92,7 @@ async def explained(context: Context, route_path: str, status: int, sentence: st
     said = texts(reader_of(context).language).translations
     headings = {403: said.gettext("This is not for you"), 404: said.gettext("There is nothing here")}
     heading = headings.get(status, said.gettext("That did not work"))
-    return await shown(context, wanted, status=status, heading=heading, sentence=sentence)
+    return await shown(context, wanted, status=status, heading=heading, sentence=said.gettext(sentence))
 
 
 def _file_route(*folders: str) -> Route:

@@ -82,22 +82,31 @@ def endpoint(route: Route) -> HttpHandler:
             answer = told(error)
             if not route.page:
                 return answer
-            return await _explained(route, request, source, answer.status, error)
+            return await _explained(route.path, request, answer.status, str(error))
 
     return handle
 
 
-async def _explained(
-    route: Route, request: web.Request, source: Source, status: int, error: HomefaceError
-) -> web.StreamResponse:
-    """A page for people in place of the one they may not have."""
+async def _explained(path: str, request: web.Request, status: int, sentence: str) -> web.StreamResponse:
+    """A page for people in place of the one they may not have, or that is not there."""
     services = request.app[SERVICES]
     try:
         who, session = await _who(request, services)
     except NotLoggedInError:
         who, session = None, ""
-    context = Context(request, services, source, who, session=session)
-    return await pages.explained(context, route.path, status, str(error))
+    source = source_of(request, services.settings)
+    return await pages.explained(
+        Context(request, services, source, who, session=session), path, status, sentence
+    )
+
+
+async def _nowhere(request: web.Request) -> web.StreamResponse:
+    """What people see who typed an address that is none of ours."""
+    base = request.app[SERVICES].settings.base_path
+    if base and request.path == base:
+        raise web.HTTPSeeOther(f"{base.rpartition('/')[2]}/")
+    path = request.path.removeprefix(base) if request.path.startswith(f"{base}/") else request.path
+    return await _explained(path, request, 404, pages.NOWHERE)
 
 
 @web.middleware
@@ -111,6 +120,8 @@ async def guard(request: web.Request, handler: HttpHandler) -> web.StreamRespons
     except web.HTTPRedirection:
         raise
     except web.HTTPException as error:
+        if error.status == 404 and _is_of_a_browser(request):
+            return await _nowhere(request)
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return error_answer(error.status, f"http_{error.status}", f"{error.reason}.", headers)
     except (asyncio.CancelledError, ConnectionResetError):
@@ -118,6 +129,15 @@ async def guard(request: web.Request, handler: HttpHandler) -> web.StreamRespons
     except Exception:  # noqa: BLE001 - the one place where a bug becomes an answer
         _LOG.exception("%s %s failed.", request.method, request.path)
         return error_answer(500, "bug", "This went wrong in homeface itself; its log tells more.")
+
+
+def _is_of_a_browser(request: web.Request) -> bool:
+    """Somebody looks for a page; programs get JSON."""
+    return (
+        request.method == "GET"
+        and "text/html" in request.headers.get("Accept", "")
+        and "/api/" not in request.path
+    )
 
 
 def told(error: HomefaceError) -> web.Response:

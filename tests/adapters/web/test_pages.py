@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from homeface.adapters.web.page_files import page_files
 from homeface.adapters.web.page_texts import LANGUAGES, chosen_language, texts
 from homeface.adapters.web.page_view import PAGES
-from tests.support.web import Browser, WebHome
+from homeface.adapters.web.settings import WebSettings
+from tests.support.web import Browser, WebHome, web_home
 
 _ADDRESS = re.compile(r'(?:href|src|data-root|data-files)="([^"]*)"')
 
@@ -38,6 +40,24 @@ async def test_a_family_member_gets_a_page_that_says_no(home: WebHome) -> None:
     assert answer.status == 403
     assert "This is not for you" in answer.text
     assert answer.headers["Content-Type"].startswith("text/html")
+
+
+async def test_a_wrong_address_is_explained_to_people_and_told_to_programs(home: WebHome) -> None:
+    browser, wanted = Browser(home), {"Accept": "text/html,*/*"}
+    answer = await browser.ask("GET", "/peple/somebody", headers=wanted)
+    assert answer.status == 404
+    assert "There is nothing here" in answer.text
+    assert 'href="../static/' in answer.text
+    german = await browser.ask("GET", "/peple", headers=wanted | {"Accept-Language": "de"})
+    assert "Hier ist nichts" in german.text
+    assert (await browser.get("/peple")).key == "http_404"
+    assert (await browser.ask("GET", "/api/v1/nothing", headers=wanted)).key == "http_404"
+
+
+async def test_the_sub_path_without_its_slash_leads_on(tmp_path: Path) -> None:
+    async with web_home(tmp_path, WebSettings(base_path="/a/home")) as home:
+        answer = await Browser(home).ask("GET", "/a/home", headers={"Accept": "text/html"})
+        assert (answer.status, answer.headers["Location"]) == (303, "home/")
 
 
 async def test_addresses_are_relative_and_nothing_comes_from_elsewhere(home: WebHome) -> None:
