@@ -89,7 +89,7 @@ async def page_me(context: Context) -> web.Response:
 async def explained(context: Context, route_path: str, status: int, sentence: str) -> web.StreamResponse:
     """What a browser gets in place of a page it may not have."""
     wanted = replace(_ERROR, path=route_path)
-    said = texts(reader_of(context).language).translations
+    said = (await asyncio.to_thread(texts, reader_of(context).language)).translations
     headings = {403: said.gettext("This is not for you"), 404: said.gettext("There is nothing here")}
     heading = headings.get(status, said.gettext("That did not work"))
     return await shown(context, wanted, status=status, heading=heading, sentence=said.gettext(sentence))
