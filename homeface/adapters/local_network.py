@@ -49,7 +49,7 @@ def own_address(towards: str = _ANYWHERE) -> str | None:
 async def announce(page: Page, interfaces: Sequence[str] | None = None) -> None:
     """Answer whoever looks for us, until cancelled. Trouble of the network is told once, and tried again.
 
-    ``interfaces``: their addresses; all when None.
+    ``interfaces``: addresses of those to speak on; those of the page when None.
     """
     told = False
     while True:
@@ -62,10 +62,10 @@ async def announce(page: Page, interfaces: Sequence[str] | None = None) -> None:
 
 
 async def _announce(page: Page, interfaces: Sequence[str] | None) -> None:
-    from zeroconf import Error, InterfaceChoice
+    from zeroconf import Error
     from zeroconf.asyncio import AsyncZeroconf
 
-    zeroconf = AsyncZeroconf(interfaces=InterfaceChoice.All if interfaces is None else list(interfaces))
+    zeroconf = AsyncZeroconf(interfaces=list(page.addresses if interfaces is None else interfaces))
     try:
         try:
             await (await zeroconf.async_register_service(service_info(page), allow_name_change=True))
