@@ -20,7 +20,7 @@ from homeface.core.types import Identified, ImageBGR
 from homeface.inference.engine import Engine, EngineSettings
 from tests.service.test_enrolment_faces import as_phone_would
 from tests.support.data import data_dir, requires_data, weights_dir
-from tests.support.life import camera_of, show
+from tests.support.life import camera_of, show_all
 from tests.support.mosquitto import Mosquitto, requires_mosquitto
 from tests.support.waiting import until
 from tests.support.web import API
@@ -72,8 +72,7 @@ async def visit(page: WebLife, frames: list[ImageBGR]) -> list[str | None]:
                 ended.append(sighting.decision.subject_id if named else None)
 
     page.life.hub.listeners.append(hear)
-    for frame in frames:
-        await show(page.life, "hall", frame, frames=1)
+    await show_all(page.life, "hall", frames)
     camera_of(page.life, "hall").set_status(False, "gone")
     await until(lambda: ended, what="the visit is over")
     camera_of(page.life, "hall").set_status(True)

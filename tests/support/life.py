@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,17 @@ def camera_of(life: Life, name: str) -> FakeCamera:
 
 
 async def show(life: Life, name: str, image: ImageBGR, frames: int = 8) -> None:
-    """Push frames one after the other, each when the one before was analysed; a fifth of a second apart."""
+    """Push one picture so many times; see ``show_all``."""
+    await show_all(life, name, [image] * frames)
+
+
+async def show_all(life: Life, name: str, images: Sequence[ImageBGR]) -> None:
+    """Push pictures one after the other, each when the one before was analysed; a fifth of a second apart,
+    however long that takes.
+    """
     camera = camera_of(life, name)
-    start = max(time.time() - frames * 0.2, getattr(camera, "shown_until", 0.0) + 0.2)
-    for number in range(frames):
+    start = max(time.time() - len(images) * 0.2, getattr(camera, "shown_until", 0.0) + 0.2)
+    for number, image in enumerate(images):
         taken = camera.stats.analysed
         camera.shown_until = start + number * 0.2  # type: ignore[attr-defined]
         camera.push(image, start + number * 0.2)
