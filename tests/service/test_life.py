@@ -19,7 +19,7 @@ from homeface.service import life as life_module
 from homeface.service.life import Life
 from tests.fakes.engine import FakeEngine
 from tests.support.life import BASE, CAMERAS, camera_of, enrol, fakes, house_config, living, show
-from tests.support.mosquitto import Mosquitto, free_port, requires_mosquitto, retained
+from tests.support.mosquitto import Mosquitto, free_port, requires_mosquitto, retained, retained_when
 from tests.support.people import BOX, DAD, MUM, frame_with
 from tests.support.waiting import until
 
@@ -187,9 +187,7 @@ async def test_a_paused_person_is_recognised_by_nobody_and_resumed_without_a_res
         await until(lambda: life.hub.house.snapshot().people[mum].room == "hall")
         await to_thread(partial(store.change_subject, mum, paused=True))
         await until(lambda: mum not in life.hub.house.snapshot().people, what="she is in no state")
-        await until(lambda: not life.link._dirty, what="it is told")
-        kept = await to_thread(retained, broker, f"{BASE}/#")
-        assert kept[availability] == b"offline"
+        kept = await retained_when(broker, f"{BASE}/#", lambda kept: kept.get(availability) == b"offline")
         assert kept[f"{BASE}/person/{ids[DAD]}/availability"] == b"online"
         await show(life, "hall", frame_with((MUM, BOX)))
         (sighting,) = life.watches["hall"].pipeline.flush()
@@ -198,5 +196,4 @@ async def test_a_paused_person_is_recognised_by_nobody_and_resumed_without_a_res
         await until(lambda: mum in life.hub.house.snapshot().people)
         await show(life, "hall", frame_with((MUM, BOX)))
         await until(lambda: life.hub.house.snapshot().people[mum].room == "hall")
-        await until(lambda: not life.link._dirty, what="it is told")
-        assert (await to_thread(retained, broker, f"{BASE}/#"))[availability] == b"online"
+        await retained_when(broker, availability, lambda kept: kept.get(availability) == b"online")

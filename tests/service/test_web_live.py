@@ -14,7 +14,7 @@ from homeface.adapters.web.access import Scope
 from homeface.service import web_now
 from tests.fakes.engine import FakeEngine
 from tests.support.life import BASE, camera_of, enrol, show
-from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained
+from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained_when
 from tests.support.people import BOX, DAD, MUM, STRANGER, frame_with
 from tests.support.waiting import until
 from tests.support.web import API, Browser
@@ -120,9 +120,8 @@ async def test_a_room_is_paused_as_by_home_assistant(page: WebLife, broker: Mosq
     reader = await page.home.program(Scope.READ)
     hall = (await reader.get(f"{API}/now")).json["rooms"][0]
     assert (hall["paused"], hall["available"], hall["people"]) == (True, False, [])
-    await until(lambda: not page.life.link._dirty, what="the broker is told")
-    kept = await to_thread(retained, broker, f"{BASE}/camera/hall/#")
-    assert kept[f"{BASE}/camera/hall/recognition"] == b"OFF"
+    switch = f"{BASE}/camera/hall/recognition"
+    await retained_when(broker, switch, lambda kept: kept.get(switch) == b"OFF")
     assert (await controller.post(f"{API}/rooms/hall/pause", {"paused": False})).status == 204
     assert not page.life.watches["hall"].paused
     acts = [act.what for act in await to_thread(page.home.store.acts)]

@@ -19,7 +19,7 @@ from homeface.errors import StoreError
 from tests.fakes.engine import GOOD_QUALITY, FakeEngine
 from tests.support.disk import all_there, everything_on, none_there
 from tests.support.life import BASE, enrol, show
-from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained
+from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained_when
 from tests.support.people import BOX, DAD, ELSEWHERE, MUM, STRANGER, frame_with
 from tests.support.waiting import until
 from tests.support.web import API
@@ -153,9 +153,11 @@ async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, t
     state = (await page.owner.get(f"{API}/now")).json
     assert anna not in json.dumps(state)
     assert (await page.owner.get(f"{API}/visits")).status == 200
-    await until(lambda: not page.life.link._dirty, what="the broker is told")
-    left = await to_thread(retained, broker, "#")
-    assert [topic for topic, payload in left.items() if anna in topic or anna.encode() in payload] == []
+    await retained_when(
+        broker,
+        "#",
+        lambda kept: not any(anna in topic or anna.encode() in payload for topic, payload in kept.items()),
+    )
     assert await to_thread(none_there, sealed, tmp_path / "state")
     assert b"Zacharias" not in await to_thread(everything_on, tmp_path / "state")
     assert (await page.owner.delete(f"{API}/people/{anna}")).status == 404
@@ -301,9 +303,8 @@ async def test_the_health_of_the_household(page: WebLife) -> None:
 
 async def test_the_broker_is_told_of_somebody_new(page: WebLife, broker: Mosquitto) -> None:
     anna = await added(page, "Anna", MUM)
-    await until(lambda: page.life.publisher._scanned and not page.life.link._dirty)
-    kept = await to_thread(retained, broker, f"{BASE}/#")
-    assert kept[f"{BASE}/person/{anna}/presence"] == b"not_home"
+    presence = f"{BASE}/person/{anna}/presence"
+    await retained_when(broker, presence, lambda kept: kept.get(presence) == b"not_home")
 
 
 async def test_nobody_enrolled(page: WebLife) -> None:

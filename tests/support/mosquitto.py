@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,6 +214,16 @@ def retained(broker: Mosquitto, topic_filter: str) -> dict[str, bytes]:
         listener.publish(marker, b"end")
         wait_until(lambda: listener.on(marker), what="the marker comes after the retained messages")
         return {heard.topic: heard.payload for heard in listener.heard if heard.retain}
+
+
+async def retained_when(
+    broker: Mosquitto, topic_filter: str, wanted: Callable[[dict[str, bytes]], object], timeout: float = 10.0
+) -> dict[str, bytes]:
+    """The same as soon as it is as ``wanted``: what was sent may still be on its way."""
+    async with asyncio.timeout(timeout):
+        while not wanted(kept := await asyncio.to_thread(retained, broker, topic_filter)):
+            pass
+    return kept
 
 
 def free_port() -> int:
