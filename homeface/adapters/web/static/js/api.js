@@ -19,6 +19,7 @@ export function useSession(session) {
 const AGAIN_MS = 3000;
 /** The server says something at least every 15 seconds. */
 const SILENT_MS = 40_000;
+const HIDDEN_MS = 60_000;
 
 /** What the API refused: `key` for programs, `message` for people, `field` where one is at fault. */
 export class ApiError extends Error {
@@ -84,6 +85,13 @@ export const remove = (path) => api("DELETE", path);
 export function listen(handlers, state = () => {}) {
   let source = null;
   let silence = 0;
+  let hidden = 0;
+  let opened = false;
+  const leave = () => {
+    clearTimeout(silence);
+    source.close();
+    state(false);
+  };
   const heard = () => {
     clearTimeout(silence);
     silence = setTimeout(() => cut(true), SILENT_MS);
@@ -98,7 +106,15 @@ export function listen(handlers, state = () => {}) {
   const connect = () => {
     source?.close();
     source = new EventSource(`${root}api/v1/events`);
-    source.onopen = () => { heard(); state(true); };
+    source.onopen = () => {
+      heard();
+      state(true);
+      if (opened) { // the state of the house comes by itself; what else was missed is asked for
+        handlers.people?.();
+        handlers.visits?.();
+      }
+      opened = true;
+    };
     source.onerror = () => cut(false);
     source.addEventListener("ping", heard);
     for (const [kind, handler] of Object.entries(handlers)) {
@@ -113,6 +129,12 @@ export function listen(handlers, state = () => {}) {
   connect();
   addEventListener("offline", () => state(false));
   addEventListener("online", connect);
-  addEventListener("pagehide", () => { clearTimeout(silence); source.close(); });
+  addEventListener("pagehide", leave);
+  // Browsers hold few lines to one host: a page that nobody looks at gives its own back after a while.
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(leave, HIDDEN_MS);
+    else if (source.readyState === EventSource.CLOSED) connect();
+  });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }

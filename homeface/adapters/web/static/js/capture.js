@@ -7,6 +7,8 @@ import { feedbackText, instruction, STEPS } from "./words.js";
 const SIDE_PX = 720;
 const LEAST_INTERVAL_MS = 120;
 const JPEG_QUALITY = 0.88;
+const MOST_ATTEMPTS = 5;
+const ATTEMPT_MS = 1000;
 /** For these the step's own instruction says more (glasses and smile want a straight look, too). */
 const SPEAKS_OF_THE_STEP = new Set(["", "look_straight"]);
 
@@ -29,12 +31,13 @@ export class Round {
     try {
       await this.#openCamera();
       const round = await post(`people/${encodeURIComponent(this.person)}/round`);
-      this.id = round.id ?? round.round_id;
-      this.steps = round.steps ?? this.steps;
+      this.id = round.id;
+      this.steps = round.steps;
       this.running = true;
       await this.#look();
     } catch (error) {
       await this.stop();
+      if (this.finished || this.left) return; // what was under way when it ended does not matter
       this.ended(error.name === "NotAllowedError" ? new Error(t("The browser was not allowed to use the camera. Allow it beside the address and try again.")) : error);
     }
   }
@@ -44,6 +47,25 @@ export class Round {
     this.running = false;
     this.stream?.getTracks().forEach((track) => track.stop());
     if (round && !this.finished) await remove(`rounds/${encodeURIComponent(round)}`).catch(() => {}); // it ends by itself
+  }
+
+  /** Stop because somebody goes away: nothing is told any more. */
+  leave() {
+    this.left = true;
+    return this.stop();
+  }
+
+  /** The answer to one frame. A network that stumbles does not end the round. */
+  async #send(picture) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await api("POST", `rounds/${encodeURIComponent(this.id)}/frame`, picture);
+      } catch (error) {
+        const passing = error.status === 0 || error.status === 429 || error.status >= 500;
+        if (!passing || attempt === MOST_ATTEMPTS || !this.running) throw error;
+        await new Promise((resolve) => setTimeout(resolve, ATTEMPT_MS));
+      }
+    }
   }
 
   async #openCamera() {
@@ -63,7 +85,7 @@ export class Round {
       const began = performance.now();
       const picture = await this.#picture();
       if (!this.running) return;
-      const told = await api("POST", `rounds/${encodeURIComponent(this.id)}/frame`, picture);
+      const told = await this.#send(picture);
       if (!this.running) return;
       this.#take(told);
       if (told.wanted === "done") {

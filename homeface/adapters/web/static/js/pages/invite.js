@@ -71,16 +71,22 @@ function stage() {
 }
 
 function guided() {
-  const round = new Round(stage(), me.person_id, (outcome) => {
+  const leave = () => {
+    stage();
+    choose();
+  };
+  const inner = document.createElement("div");
+  const round = new Round(inner, me.person_id, (outcome) => {
     if (outcome === "done") {
       finish();
       return;
     }
     toast(outcome.message, true);
-    stage();
-    choose();
+    leave();
   });
-  addEventListener("pagehide", () => round.stop());
+  draw(stage(), html`<h1 class="center">${t("Now your face")}</h1>${inner}
+    <p class="center"><button class="button quiet" type="button" @click=${() => { round.leave(); leave(); }}>${t("Use photos instead")}</button></p>`);
+  addEventListener("pagehide", () => round.leave());
   round.start();
 }
 

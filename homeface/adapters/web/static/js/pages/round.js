@@ -42,7 +42,7 @@ if (cameraAllowed()) {
   place.removeAttribute("aria-busy");
   round = new Round(place, place.dataset.subject, ended);
   round.start();
-  addEventListener("pagehide", () => round.stop());
+  addEventListener("pagehide", () => round.leave());
 } else {
   failed(t("Browsers open the camera only for pages with a secure address (https). This page has none, so the guided round is not possible here; single pictures are."));
 }
