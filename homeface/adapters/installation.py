@@ -62,12 +62,12 @@ def obstacles(command: Path, target: Target) -> list[str]:
         )
     if not command.is_file():
         found.append(f"{command} is not there: install homeface into its environment with pip.")
-    found += [
-        f"The service cannot see {hidden}: move the environment, e.g. to /opt/homeface."
-        for hidden in _HIDDEN
-        if command.resolve().is_relative_to(hidden) or command.is_relative_to(hidden)
-    ]
-    found += _unreadable(command)
+    needed = {"The environment": command}
+    if target.live:
+        needed["Its Python"] = Path(sys.executable)
+        needed["homeface's own code"] = Path(__file__)
+    for what, path in needed.items():
+        found += _out_of_reach(what, path)
     return found
 
 
@@ -219,9 +219,18 @@ def _user_exists() -> bool:
     return True
 
 
-def _unreadable(command: Path) -> Sequence[str]:
-    """The service's user must be able to get there: every folder on the way open to others."""
-    for folder in reversed(command.resolve().parents):
+def _out_of_reach(what: str, path: Path) -> Sequence[str]:
+    """Why the service's user cannot get there; every folder on the way must be open to others."""
+    real = path.resolve()
+    for hidden in _HIDDEN:
+        if real.is_relative_to(hidden) or path.is_relative_to(hidden):
+            sentence = (
+                f"{what} ({real}) lies in {hidden}, which the service cannot see. Make the environment in "
+            )
+            return [
+                sentence + "/opt, with a Python of the system or in /opt (UV_PYTHON_INSTALL_DIR=/opt/python)."
+            ]
+    for folder in reversed(real.parents):
         if folder.is_dir() and not folder.stat().st_mode & 0o001:
             return [f"Other users cannot enter {folder}, so the service cannot either: chmod o+x {folder}"]
     return []

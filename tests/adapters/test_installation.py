@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,11 @@ def test_what_stands_against_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "venv").chmod(0o700)
     monkeypatch.setattr(installation, "_HIDDEN", (str(tmp_path),))
     told = "\n".join(obstacles(hidden, Target(tmp_path / "root")))
-    assert f"cannot see {tmp_path}" in told
-    assert "chmod o+x" in told
+    assert f"lies in {tmp_path}, which the service cannot see" in told
+    monkeypatch.setattr(installation, "_HIDDEN", ())
+    assert "chmod o+x" in "\n".join(obstacles(hidden, Target(tmp_path / "root")))
+    monkeypatch.setattr(installation, "_HIDDEN", (str(Path(sys.executable).resolve().parent),))
+    assert "Its Python (" in "\n".join(obstacles(hidden, Target()))
     assert "is not there" in "\n".join(obstacles(tmp_path / "none", Target(tmp_path)))
 
 

@@ -35,6 +35,11 @@ exec /opt/homeface/bin/{version} "$@"
 def _missing() -> str:
     if os.geteuid() != 0:
         return "needs root, to boot a container"
+    probe = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False
+    )
+    if probe.returncode:
+        return "needs root that may make namespaces, to boot a container"
     lacking = [tool for tool in _TOOLS if shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     return f"needs {', '.join(lacking)} (Debian: debootstrap, systemd-container)" if lacking else ""
 
