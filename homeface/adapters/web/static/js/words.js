@@ -17,6 +17,9 @@ const REASONS = {
   faces_disagree: () => t("the looks at this face disagree"),
   empty_gallery: () => t("nobody is enrolled yet"),
   no_face: () => t("no face was seen"),
+  hold_expired: () => t("not seen any more"),
+  moved: () => t("seen in another room"),
+  decision_revised: () => t("it was somebody else after all"),
   no_usable_face: () => t("no face was good enough"),
 };
 
