@@ -86,6 +86,8 @@ def plan_undo(folder: Path) -> list[Step]:
 
 def carry_out(folder: Path, steps: list[Step], wanted: Mapping[str, bytes]) -> None:
     """Do it, and remember what is installed: ``wanted``, nothing after an undo. Raises HomefaceError."""
+    if os.geteuid() == 0:
+        _refuse_ways_out(folder, steps)
     try:
         for step in steps:
             _do(folder, step)
@@ -123,6 +125,17 @@ def _removal(folder: Path, path: str, digest: str) -> Step:
     if there is None:
         return Step(Act.GONE, path)
     return Step(Act.REMOVE if _digest(there) == digest else Act.KEEP, path)
+
+
+def _refuse_ways_out(folder: Path, steps: list[Step]) -> None:
+    """The folder may be somebody else's: a link in it must not lead root to files that are not theirs."""
+    inside = folder.resolve()
+    for step in steps:
+        if not (folder / step.path).parent.resolve().is_relative_to(inside):
+            raise HomefaceError(
+                f"{(folder / step.path).parent} leads out of {folder}; run the command as the user whose "
+                "folder this is, not as root."
+            )
 
 
 def _do(folder: Path, step: Step) -> None:

@@ -138,6 +138,18 @@ def test_files_belong_to_whom_the_folder_belongs(folder: Path) -> None:
     assert (folder / CODE).parent.stat().st_uid == 12345
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be misled")
+def test_a_link_does_not_lead_root_out_of_the_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / "dashboards").symlink_to(elsewhere)
+    with pytest.raises(HomefaceError, match="leads out of"):
+        install(folder, OURS)
+    assert not list(elsewhere.iterdir())
+    assert not (folder / CODE).exists()
+
+
 def test_everything_that_belongs_in_is_found() -> None:
     found = source_files()
     for path in (
