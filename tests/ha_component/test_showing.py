@@ -88,11 +88,10 @@ async def test_several_homefaces_are_folders(hass: HomeAssistant, visits: MockCo
 
 
 @pytest.fixture
-async def assist(hass: HomeAssistant, loaded: MockConfigEntry) -> Any:
+async def assist(hass: HomeAssistant, loaded: MockConfigEntry, tmp_path: Path) -> Any:
     """The real conversation agent with the sentences as they are installed."""
-    folder = Path(hass.config.path("custom_sentences"))
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(SENTENCES, folder)
+    hass.config.config_dir = str(tmp_path)
+    shutil.copytree(SENTENCES, tmp_path / "custom_sentences")
     assert await async_setup_component(hass, "homeassistant", {})
     assert await async_setup_component(hass, "conversation", {})
     assert await async_setup_component(hass, "intent", {})
@@ -103,8 +102,7 @@ async def assist(hass: HomeAssistant, loaded: MockConfigEntry) -> Any:
         result = await async_converse(hass, text, None, Context(), language)
         return str(result.response.speech["plain"]["speech"])
 
-    yield ask
-    shutil.rmtree(folder)
+    return ask
 
 
 ENGLISH = {
