@@ -110,7 +110,7 @@ def pictures() -> list[ImageBGR]:
 
 
 def assert_same_faces(found: list[list[Detection]], expected: list[list[Detection]], overlap: float) -> None:
-    """Of the faces that are sure, nineteen of twenty overlap by so much; nearly all are there at all."""
+    """Of the faces that are sure, nine of ten overlap by so much; nearly all are there at all."""
     overlaps = []
     for here, there in zip(found, expected, strict=True):
         sure = [face.box for face in there if face.score >= 0.8]
@@ -118,12 +118,12 @@ def assert_same_faces(found: list[list[Detection]], expected: list[list[Detectio
         overlaps += matrix.max(axis=1, initial=0.0).tolist()
     assert len(overlaps) >= 10
     assert np.mean(np.array(overlaps) > 0.5) >= 0.97
-    assert np.mean(np.array(overlaps) >= overlap) >= 0.95
+    assert np.mean(np.array(overlaps) >= overlap) >= 0.9
 
 
 @requires_data
 @pytest.mark.accuracy
-@pytest.mark.parametrize(("name", "overlap"), [("yunet_n", 0.99), ("mtcnn", 0.85)])
+@pytest.mark.parametrize(("name", "overlap"), [("yunet_n", 0.99), ("mtcnn", 0.8)])
 def test_detectors_find_on_a_device_what_they_find_without(name: str, overlap: float) -> None:
     """MTCNN cuts crops in whole grey levels and lays them on again: what differs in the last bit, moves."""
     images = pictures()
@@ -219,7 +219,7 @@ class TestOnnxModule:
 @requires_data
 @needs_cuda
 class TestCuda:
-    @pytest.mark.parametrize(("name", "overlap"), [("yunet_n", 0.97), ("mtcnn", 0.85)])
+    @pytest.mark.parametrize(("name", "overlap"), [("yunet_n", 0.97), ("mtcnn", 0.8)])
     def test_detectors_find_there_what_the_processor_finds(self, name: str, overlap: float) -> None:
         images = pictures()
         made = load_detector(find_spec(name, Kind.DETECTOR), Placement([weights_dir()], "cuda"), MIN_FACE_PX)
