@@ -10,6 +10,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "train-detector": ("homeface.cli.lab_train_detector", "Train a face detector from labelled pictures."),
     "align": ("homeface.cli.lab_train_embedding", "Cut the faces out of a folder of people, for training."),
     "convert-tf": ("homeface.cli.lab_convert_tf", "Weights of FaceNet out of a TensorFlow checkpoint."),
+    "export": ("homeface.cli.lab_export", "A model in another form, smaller or faster, and what it lost."),
     "train-embedding": ("homeface.cli.lab_train_embedding", "Train the network that tells faces apart."),
 }
 
