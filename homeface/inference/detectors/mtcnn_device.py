@@ -12,7 +12,6 @@ import torch
 
 from homeface.core.types import Detection, ImageBGR
 from homeface.errors import ModelError
-from homeface.inference.arrays import Pixels
 from homeface.inference.detectors import BATCH, as_detections
 from homeface.inference.detectors.mtcnn import CELL_PX, CROP_PX, PYRAMID_FACTOR, STRIDE_PX, MtcnnSettings
 from homeface.inference.detectors.on_device import (
@@ -29,23 +28,18 @@ from homeface.inference.runtimes.graphs import Replayed
 
 
 class MtcnnOnDevice:
-    """Faces with landmarks from ``min_face_px`` up; the networks take pixels as ``pixels`` says."""
+    """Faces with landmarks from ``min_face_px`` up; the networks take pictures as they are."""
 
     name = "mtcnn"
 
     def __init__(
         self,
         networks: tuple[Replayed, Replayed, Replayed],
-        pixels: Pixels,
         settings: MtcnnSettings,
     ) -> None:
         self.min_face_px = settings.min_face_px
         self._settings = settings
-        device = networks[0].device
-        self._upload = Upload(device)
-        self._swap = pixels.swap
-        self._mean = torch.tensor(pixels.mean, device=device)
-        self._std = torch.tensor(pixels.std, device=device)
+        self._upload = Upload(networks[0].device)
         self._networks = list(networks)
         self._levels: dict[tuple[int, int], torch.Tensor] = {}
 
@@ -91,7 +85,7 @@ class MtcnnOnDevice:
         for (height, width), (top, left) in zip(canvas.sizes, canvas.corners, strict=True):
             source = levels[_level_of(size[0] / height, len(levels))]
             painted[:, top : top + height, left : left + width] = interpolated(source, (height, width))
-        out = self._networks[0].rows(self._entered(painted))
+        out = self._networks[0].rows(painted)
         level_map = self._level_map(canvas, size)
         score = out[1][:, 1, : level_map.shape[0], : level_map.shape[1]].float()
         frame, rows, columns = ((score >= self._settings.thresholds[0]) & (level_map >= 0)).nonzero(
@@ -148,18 +142,15 @@ class MtcnnOnDevice:
         level = factors.log2().floor().long().clamp(max=len(pile.heights) - 1)
         columns = (parts[:, :1] + steps * sides[:, :1]) * (pile.widths[level] / size[1])[:, None] - 0.5
         rows = (parts[:, 1:2] + steps * sides[:, 1:]) * (pile.heights[level] / size[0])[:, None] - 0.5
-        return self._entered(pile.cut(frame, level, rows, columns))
-
-    def _entered(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(N, 3, h, w) as the networks take them."""
-        values = (pictures.flip(-1) if self._swap else pictures).float()
-        return ((values - self._mean) / self._std).permute(0, 3, 1, 2)
+        return pile.cut(frame, level, rows, columns)
 
     def _level_map(self, canvas: Canvas, size: tuple[int, int]) -> torch.Tensor:
         if size not in self._levels:
             if len(self._levels) > 32:
                 self._levels.clear()
-            self._levels[size] = torch.from_numpy(canvas.level_of(CELL_PX, STRIDE_PX)).to(self._mean.device)
+            self._levels[size] = torch.from_numpy(canvas.level_of(CELL_PX, STRIDE_PX)).to(
+                self._networks[0].device
+            )
         return self._levels[size]
 
 

@@ -23,19 +23,25 @@ class Upload:
         self._pinned = torch.empty(0, dtype=torch.uint8)
 
     def __call__(self, images: Sequence[ImageBGR]) -> torch.Tensor:
-        """(N, h, w, 3) uint8. The frames may be used again by the caller after the detection."""
-        shape = (len(images), *images[0].shape)
+        """(N, h, w, 3) uint8."""
+        sent = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, device=self._device)
+        self.into(sent, images)
+        return sent
+
+    def into(self, place: torch.Tensor, images: Sequence[ImageBGR]) -> None:
+        """Into the first rows of ``place``. The caller may use its frames again after the detection."""
         if not self._device.startswith("cuda"):
-            return torch.stack([_tensor(image) for image in images])
+            for row, image in zip(place, images, strict=False):
+                row.copy_(_tensor(image))
+            return
+        shape = (len(images), *images[0].shape)
         count = shape[0] * shape[1] * shape[2] * shape[3]
         if self._pinned.numel() < count:
             self._pinned = torch.empty(count, dtype=torch.uint8, pin_memory=True)
         staged = self._pinned[:count].view(shape)
-        sent = torch.empty(shape, dtype=torch.uint8, device=self._device)
         for index, image in enumerate(images):
             staged[index].copy_(_tensor(image))
-            sent[index].copy_(staged[index], non_blocking=True)  # while the next one is staged
-        return sent
+            place[index].copy_(staged[index], non_blocking=True)  # while the next one is staged
 
 
 def _tensor(image: ImageBGR) -> torch.Tensor:
@@ -87,7 +93,8 @@ class Pile:
 
     def __init__(self, levels: Sequence[torch.Tensor]) -> None:
         """``levels``: (N, h, w, 3) uint8 each, with the same N frames."""
-        self._pixels = torch.cat([level.reshape(-1, 3) for level in levels])
+        flat = [level.reshape(-1, 3) for level in levels]
+        self._pixels = flat[0] if len(flat) == 1 else torch.cat(flat)
         device = self._pixels.device
         sizes = [level.shape[:3] for level in levels]
         starts = [0]

@@ -266,7 +266,7 @@ _OPERATORS: Mapping[str, Callable[[Options, Constants], Step]] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Shape": _plain(lambda x: [int(size) for size in x.shape]),
-    "Sigmoid": _plain(torch.sigmoid),
+    "Sigmoid": _plain(lambda x: torch.sigmoid(x.float())),  # in half precision all that is sure is alike
     "Slice": _slice,
     "Sub": _plain(lambda a, b: a - b),
     "Transpose": lambda options, _constants: lambda x: x.permute(*options["perm"]),

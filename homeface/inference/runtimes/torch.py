@@ -12,7 +12,7 @@ from torch import nn
 
 from homeface.errors import ModelError
 from homeface.inference.arrays import Pixels
-from homeface.inference.runtimes.graphs import Replayed
+from homeface.inference.runtimes.graphs import Replayed, entering
 from homeface.inference.runtimes.networks import TorchNetwork
 from homeface.inference.runtimes.onnx_modules import OnnxModule, any_batch
 from homeface.inference.types import Tensor
@@ -67,12 +67,8 @@ class TorchSession:
         self.output_shapes: tuple[tuple[object, ...], ...] = ()
         self.fixed_batch: int | None = None
         self.fixed_side: tuple[int, int] | None = None
-        self._pixels = pixels
-        self._network: Replayed | None = Replayed(module, device, dtype=dtype)
-        self._mean, self._std = (
-            torch.tensor(values, device=device) if pixels is not None else torch.zeros(0)
-            for values in ((pixels.mean, pixels.std) if pixels is not None else ((), ()))
-        )
+        enter = None if pixels is None else entering(pixels, device)
+        self._network: Replayed | None = Replayed(module, device, dtype=dtype, enter=enter)
 
     @classmethod
     def of_network(
@@ -100,7 +96,8 @@ class TorchSession:
         if self._network is None:
             raise ModelError("The session is closed.")
         with torch.inference_mode():
-            values = self._network.rows(self._entered(next(iter(inputs.values()))))
+            given = torch.from_numpy(np.ascontiguousarray(next(iter(inputs.values()))))
+            values = self._network.rows(given)
             return {
                 name: value.float().cpu().numpy()
                 for name, value in zip(self.output_names, values, strict=True)
@@ -113,14 +110,6 @@ class TorchSession:
         self._network = None
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-
-    def _entered(self, array: Tensor) -> torch.Tensor:
-        """To the device; pictures travel as bytes and become numbers there."""
-        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-        if self._pixels is None:
-            return tensor
-        values = (tensor.flip(-1) if self._pixels.swap else tensor).float()
-        return ((values - self._mean) / self._std).permute(0, 3, 1, 2)
 
 
 def _side(shape: Sequence[int | None]) -> tuple[int, int] | None:

@@ -111,7 +111,7 @@ def compare(material: Material, setting: Setting, crew: Crew) -> Ratios:
     return ratios
 
 
-def share_of_peak(crew: Crew, count: int = 64) -> dict[str, float]:
+def share_of_peak(crew: Crew, count: int = 256) -> dict[str, float]:
     """What FaceNet on our side makes of the device's own peak, in a batch of ``count``."""
     crew.setting.tell("the device's peak, and FaceNet's share of it")
     device, ours = crew.own("peak"), crew.own("embedder", embedder="facenet_vggface2")
@@ -124,6 +124,7 @@ def share_of_peak(crew: Crew, count: int = 64) -> dict[str, float]:
         "facenet_tflops": rounded(used / 1e12),
         "share_of_peak": rounded(used / peak),
         "faces_per_second": rounded(count / seconds),
+        "faces_at_once": float(count),
     }
 
 
