@@ -19,7 +19,7 @@ from homeface.inference.detectors import placed
 
 SAME_FACE = 0.4
 """Overlap (IoU) of the closer look's box with the first one's, for both to be the same face."""
-BATCHES = (4, 2, 1)
+BATCHES = (4, 1)
 """Faces looked at together; few numbers, because each is another compiled network."""
 
 Look = Callable[[NDArray[np.uint8]], list[list[Detection]]]

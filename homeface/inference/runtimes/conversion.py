@@ -9,12 +9,13 @@ import hashlib
 import tempfile
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from homeface.errors import ModelError
+from homeface.errors import BackendUnavailableError, ModelError
 from homeface.inference.runtimes.cache import ModelCache
 from homeface.inference.runtimes.networks import TorchNetwork
 from homeface.inference.runtimes.openvino import OpenVinoOptions, OpenVinoSession, core, openvino
@@ -35,7 +36,10 @@ def onnx_session(content: bytes, what: str, options: OpenVinoOptions) -> OpenVin
 
 
 def torch_session(network: TorchNetwork, what: str, options: OpenVinoOptions) -> OpenVinoSession:
-    """A session of a torch module. Raises ``ModelError`` when OpenVINO cannot express it."""
+    """A session of a torch module.
+
+    Raises ``ModelError`` when OpenVINO cannot express it, ``BackendUnavailableError`` without torch.
+    """
     key = hashlib.sha256(network.identity.encode()).hexdigest()
     model = _cached(what, key, ModelCache(options.cache), lambda: _convert_torch(network, what))
     return OpenVinoSession(model, key, what, options)
@@ -131,6 +135,12 @@ def _same_rows(single: Any, opened: Any) -> bool:
 
 def _convert_torch(network: TorchNetwork, what: str) -> Any:
     """Through OpenVINO's PyTorch frontend itself: the package's ``convert_model`` reports to its maker."""
+    if find_spec("torch") is None:
+        raise BackendUnavailableError(
+            f"{what} is converted once by torch, which is not installed here. Install torch and "
+            "facenet-pytorch; or export it where they are (homeface lab export), and name the file under "
+            "models; or use mobilefacenet."
+        )
     import torch
 
     openvino()

@@ -45,7 +45,7 @@ class OpenVinoOptions:
     ``pixels``: the first input takes pictures. ``free``: axes of the (first) input whose size
     changes from call to call without being compiled anew, e.g. (0,) for the batch; each other change of
     shape makes a variant, and the ``variants`` used last are kept. ``bfloat16``: what is computed so.
-    ``apart``: several rows run side by side, each on one core: for a small network, whose row fits the
+    ``apart``: rows run side by side, each on one core: for a small network, whose row fits the
     core's cache, that costs a sixth less.
     """
 
@@ -149,7 +149,7 @@ class OpenVinoSession:
             raise ModelError("The session is closed.")
         arrays = [np.ascontiguousarray(inputs[name]) for name in self.input_names]
         try:
-            if self._options.apart and len(arrays) == 1 and len(arrays[0]) > 1:
+            if self._options.apart and len(arrays) == 1 and len(arrays[0]):
                 return self._run_apart(arrays[0])
             results = self.variant([array.shape for array in arrays])(arrays, share_inputs=True)
         except RuntimeError as error:
