@@ -27,7 +27,8 @@ MIN_FACE_PX = 40
 
 
 def load(name: str, min_face_px: int = MIN_FACE_PX, runtime: str = "auto") -> Detector:
-    place = Placement([weights_dir()], "cpu", 1, runtime)
+    """In float32: what fewer bits change is told in test_precision."""
+    place = Placement([weights_dir()], "cpu", 1, runtime, precision="float32")
     return load_detector(find_spec(name, Kind.DETECTOR), place, min_face_px)
 
 
