@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser/" not in item.nodeid:
             continue
+        item.add_marker(pytest.mark.timeout(300))  # they wait for people on a film, whatever else runs here
         if not Path(CHROMIUM).exists():
             item.add_marker(pytest.mark.skip(reason=f"needs Chromium in {CHROMIUM}"))
         elif not has_data():

@@ -9,6 +9,7 @@ const LEAST_INTERVAL_MS = 120;
 const JPEG_QUALITY = 0.88;
 const MOST_ATTEMPTS = 5;
 const ATTEMPT_MS = 1000;
+const SPEECH_MS = 1500;
 /** For these the step's own instruction says more (glasses and smile want a straight look, too). */
 const SPEAKS_OF_THE_STEP = new Set(["", "look_straight"]);
 
@@ -137,6 +138,16 @@ export class Round {
     await this.#openCamera();
   }
 
+  /** What a screen reader says: the same words, but not several times a second. */
+  #spoken(said) {
+    const now = performance.now();
+    if (said !== this.speech && now - (this.spokeAt ?? -SPEECH_MS) >= SPEECH_MS) {
+      this.speech = said;
+      this.spokeAt = now;
+    }
+    return this.speech;
+  }
+
   #draw() {
     const { wanted, progress, feedback, sentence } = this.state;
     const said = SPEAKS_OF_THE_STEP.has(feedback) ? instruction(wanted) : feedbackText(feedback, sentence) || instruction(wanted);
@@ -150,8 +161,9 @@ export class Round {
           <path class="oval" d="M45 18C65 18 74 34 74 53C74 76 61 94 45 94C29 94 16 76 16 53C16 34 25 18 45 18Z"></path>
           <path class="ring" pathLength="100" stroke-dasharray="100" stroke-dashoffset=${100 - Math.round(progress * 100)} d="M45 14C68 14 78 33 78 53C78 79 63 98 45 98C27 98 12 79 12 53C12 33 22 14 45 14Z"></path>
         </svg>
-        <p class="say" aria-live="polite" data-feedback=${feedback}>${said}</p>
+        <p class="say" aria-hidden="true" data-feedback=${feedback}>${said}</p>
       </div>
+      <p class="visually-hidden" aria-live="polite">${this.#spoken(said)}</p>
       <progress class="visually-hidden" max="100" value=${Math.round(progress * 100)} aria-label=${t("Progress")}></progress>
       <div class="actions">
         <button class="button" type="button" data-skip @click=${() => this.skip()}>${icon("skip-forward")}${t("Skip this step")}</button>

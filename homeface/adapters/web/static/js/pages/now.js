@@ -49,7 +49,14 @@ function roomBody(room) {
 
 function pause(kind, thing, event) {
   const paused = event.target.checked;
-  act(event.target, () => post(`${kind}/${encodeURIComponent(thing.id)}/pause`, { paused }));
+  act(event.target, async () => {
+    try {
+      await post(`${kind}/${encodeURIComponent(thing.id)}/pause`, { paused });
+    } catch (error) {
+      showNow(state); // the switch goes back to what is true
+      throw error;
+    }
+  });
 }
 
 function roomCard(room) {

@@ -1,5 +1,5 @@
 import { api, get, listen, patch, post, remove, role, root } from "../api.js";
-import { act, address, avatar, confirm, dialog, draw, failed, html, icon, nameIn, nothing, notice, repeat, toast } from "../dom.js";
+import { act, address, avatar, confirm, dialog, draw, failed, html, icon, live, nameIn, nothing, notice, repeat, toast } from "../dom.js";
 import { showLink } from "../links.js";
 import { healthChip } from "../people_words.js";
 import { cameraAllowed, dropZone, PhotoDesk, pickerInstead } from "../photos.js";
@@ -145,8 +145,11 @@ function gone() {
 function pauseSwitch(event) {
   const paused = event.target.checked;
   act(event.target, async () => {
-    await patch(path, { paused });
-    await load();
+    try {
+      await patch(path, { paused });
+    } finally {
+      await load(); // the switch shows what is true, also when this failed
+    }
   });
 }
 
@@ -169,7 +172,7 @@ function show() {
         : html`<p class="muted">${t("None yet. Five from different sides are a good start.")}</p>`}</section>
     ${isGuest ? nothing : html`<section class="card flat"><label class="row between"><span><span class="strong">${t("Pause")}</span><br />
       <span class="muted small">${t("While paused nobody is called {name}; photos stay.", { name: person.name })}</span></span>
-      <input class="switch" type="checkbox" role="switch" .checked=${person.paused} @change=${pauseSwitch} /></label></section>`}
+      <input class="switch" type="checkbox" role="switch" .checked=${live(person.paused)} @change=${pauseSwitch} /></label></section>`}
     <div class="actions"><a class="button small" href=${address(`api/v1/${path}/export`)} download>${icon("download")}${t("Everything about {name} as a file", { name: person.name })}</a>
       ${isOwner ? html`<button class="button small" type="button" @click=${personalLink}>${icon("qr-code")}${t("Personal link for {name}", { name: person.name })}</button>` : nothing}</div>
     ${agreed.length ? html`<p class="muted small">${t("Agreed to being recognised: {times}", { times: listed(agreed.map((entry) => moment(entry.at))) })}</p>` : nothing}

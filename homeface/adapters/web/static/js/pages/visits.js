@@ -45,8 +45,9 @@ async function nameIt(entry) {
       const chosen = form.who.value;
       act(form.querySelector("[type=submit]"), async () => {
         try {
+          if (!chosen) throw new Error(t("Choose who it is."));
           const body = chosen === "new" ? { name: nameIn(form) } : { person_id: chosen };
-          const told = await post(`visits/unknown/${encodeURIComponent(first.id)}/name`, { ...body, group: entry.visits.length > 1 });
+          const told = await post(`visits/unknown/${encodeURIComponent(first.id)}/name`, { ...body, group: Boolean(form.group?.checked) });
           close({ told, who: chosen === "new" ? body.name : people.find((person) => person.id === chosen).name });
         } catch (error) {
           fault.textContent = error.message;
@@ -61,10 +62,12 @@ async function nameIt(entry) {
     return html`<form @submit=${send} novalidate><h2>${t("Who is this?")}</h2>
       <div class="faces">${entry.visits.filter((visit) => visit.picture_url).slice(0, 4).map(picture)}</div>
       <div class="field"><label for="who">${t("Person")}</label><select class="input" id="who" name="who" @change=${change}>
+        ${people.length ? html`<option value="" selected>${t("Choose …")}</option>` : nothing}
         ${people.map((person) => html`<option value=${person.id}>${person.name}</option>`)}
-        <option value="new" ?selected=${!people.length}>${t("Somebody new …")}</option></select></div>
+        <option value="new">${t("Somebody new …")}</option></select></div>
       <div class="field" id="new-who" ?hidden=${people.length > 0}><label for="new-name">${t("Name")}</label>
         <input class="input" id="new-name" name="name" maxlength="80" autocomplete="off" /></div>
+      ${entry.visits.length > 1 ? html`<label class="check"><input type="checkbox" name="group" checked /><span>${t("All {count} visits that look like this person", { count: entry.visits.length })}</span></label>` : nothing}
       <p class="hint">${t("Good faces of these visits are added after the same checks as photos. Ask people before you teach homeface their face.")}</p>
       <p class="error" role="alert"></p>
       <div class="actions"><button class="button" type="button" @click=${() => close(null)}>${t("Cancel")}</button>
