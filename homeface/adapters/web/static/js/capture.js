@@ -1,6 +1,6 @@
 // The guided round: the browser's camera, an oval, feedback several times a second, a progress ring.
 import { api, post, remove } from "./api.js";
-import { html, icon, nothing, render } from "./dom.js";
+import { act, html, icon, nothing, render } from "./dom.js";
 import { t } from "./text.js";
 import { feedbackText, instruction, STEPS } from "./words.js";
 
@@ -166,8 +166,8 @@ export class Round {
       <p class="visually-hidden" aria-live="polite">${this.#spoken(said)}</p>
       <progress class="visually-hidden" max="100" value=${Math.round(progress * 100)} aria-label=${t("Progress")}></progress>
       <div class="actions">
-        <button class="button" type="button" data-skip @click=${() => this.skip()}>${icon("skip-forward")}${t("Skip this step")}</button>
-        <button class="button quiet" type="button" @click=${() => this.turn()}>${icon("switch-camera")}${t("Other camera")}</button>
+        <button class="button" type="button" data-skip @click=${(event) => act(event.currentTarget, () => this.skip())}>${icon("skip-forward")}${t("Skip this step")}</button>
+        <button class="button quiet" type="button" @click=${(event) => act(event.currentTarget, () => this.turn())}>${icon("switch-camera")}${t("Other camera")}</button>
       </div></div>`, this.place);
   }
 }
