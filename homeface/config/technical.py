@@ -154,6 +154,11 @@ class Recognition(Section):
         "adapted lists and forgets what was learned). Strangers teach nothing.",
         False,
     )
+    second_opinion: PathTo | None = setting(
+        "File of a classifier of your household (homeface lab train-household), asked before a name is said; "
+        "it may only take a name away.",
+        None,
+    )
     min_faces: Whole | None = setting(
         "Least usable faces (a count) before a name is said; by default as measured for the model.",
         None,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.gallery import Gallery, ranked
+from homeface.core.second_opinion import SecondOpinion
 from homeface.core.strangers import Strangers
 from homeface.core.types import (
     Decision,
@@ -63,7 +64,7 @@ class Policy:
     threshold;
     ``small_extra`` is added for faces of ``small_px`` between the eyes and less, falling to nothing
     at twice that; ``infrared_extra`` for looks without colour at a subject without such templates.
-    ``strangers`` None: scores are bare cosines.
+    ``strangers`` None: scores are bare cosines. ``second_opinion`` may take a name away.
     """
 
     threshold: float
@@ -85,6 +86,7 @@ class Policy:
     kin_share: float = 0.0
     kin_free: float = 0.25
     strangers: Strangers | None = None
+    second_opinion: SecondOpinion | None = None
 
     def extra_for(self, templates: int) -> float:
         """Added to the threshold of a subject with that many templates."""
@@ -238,9 +240,25 @@ def _settle(
     against = _objections(evidence, gallery, policy, weights, row, alone=alone)
     if not alone and (newest_row[column] < policy.support or not _agree(per_look, weights, column, policy)):
         against = (*against, Reason.FACES_DISAGREE)
+    if not against and _is_doubted(evidence, gallery, policy, shown[0].subject_id, weights):
+        against = (Reason.SECOND_OPINION,)
     if not against:
         return Identified(shown[0].subject_id, shown[0].score, margin, votes, shown)
     return Unknown(against, votes, shown) if looked_enough else Undecided(against, votes, shown)
+
+
+def _is_doubted(
+    evidence: Evidence,
+    gallery: Gallery,
+    policy: Policy,
+    subject_id: str,
+    weights: NDArray[np.float64],
+) -> bool:
+    """Whether the household's own classifier objects to the name."""
+    if policy.second_opinion is None:
+        return False
+    vectors = np.array([look.vector for look in evidence.looks])
+    return policy.second_opinion.objects(gallery.subjects[subject_id].name, vectors, weights)
 
 
 def _compared(

@@ -141,6 +141,7 @@ class Reason(StrEnum):
     RUNNER_UP_TOO_CLOSE = "runner_up_too_close"
     FACES_DISAGREE = "faces_disagree"
     EMPTY_GALLERY = "empty_gallery"
+    SECOND_OPINION = "second_opinion"
 
 
 @dataclass(frozen=True, slots=True)

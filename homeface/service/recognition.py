@@ -14,6 +14,7 @@ from homeface.core.identification import MAX_LOOKS, Policy
 from homeface.core.templates import chosen_gallery, limits_for
 from homeface.core.unknown_visits import LikenessScale, scale_for
 from homeface.inference.calibration import calibration_for
+from homeface.inference.second_opinion import opinion_for
 from homeface.service.pipeline import Recognition
 
 
@@ -32,6 +33,8 @@ def recognition_of(gallery: Gallery, config: Config) -> Recognition:
         sure = policy_for(calibration, rate / STRICTER, subjects=subjects)
         teaching = teaching_from(chosen, sure, threshold_for(calibration.single, rate / subjects))
     policy = policy if asked.min_faces is None else _at_least(policy, asked.min_faces)
+    if asked.second_opinion is not None:
+        policy = replace(policy, second_opinion=opinion_for(gallery.model_id, asked.second_opinion))
     return Recognition(chosen, policy, teaching)
 
 

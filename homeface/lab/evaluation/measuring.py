@@ -24,6 +24,7 @@ _VISIT_LENGTH = 8
 _LEAST_LOOKS = 3
 _LEAST_PAIRS = 8
 """So many different (stranger, subject) pairs must stand behind a tabled rate."""
+_ONE_POINT = 1e-3
 _SMALL_PX = 16.0
 _SAME_PERSON_SPREADS = 5.6
 _SUPPORT_RATE = 0.003
@@ -241,7 +242,10 @@ def _carried_on(
     common = [rate for rate, _ in single if rate in own]
     if len(common) < 2:
         return visit
-    slope, shift = np.polyfit([dict(single)[rate] for rate in common], [own[rate] for rate in common], 1)
+    single_thresholds = [dict(single)[rate] for rate in common]
+    if np.ptp(single_thresholds) < _ONE_POINT:  # a network that tells nobody apart: there is no line
+        return visit
+    slope, shift = np.polyfit(single_thresholds, [own[rate] for rate in common], 1)
     longer = {
         rate: own.get(rate, round(float(shift + slope * threshold), 4))
         for rate, threshold in single

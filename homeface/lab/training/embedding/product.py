@@ -174,7 +174,8 @@ def _run_torchscript(path: Path, trial: Vectors) -> Vectors:
 def _run_openvino(path: Path, trial: Vectors) -> Vectors:
     from homeface.inference.runtimes.openvino import core
 
-    return np.asarray(core().compile_model(str(path), "CPU")(trial)[0], np.float32)
+    exactly = {"INFERENCE_PRECISION_HINT": "f32"}  # some processors would take bfloat16 by themselves
+    return np.asarray(core().compile_model(str(path), "CPU", exactly)(trial)[0], np.float32)
 
 
 _RUN: dict[str, Callable[[Path, Vectors], Vectors]] = {

@@ -15,6 +15,7 @@ const REASONS = {
   runner_up_too_close: () => t("too much like two people at once"),
   too_few_faces: () => t("seen too briefly"),
   faces_disagree: () => t("the looks at this face disagree"),
+  second_opinion: () => t("the household's own classifier doubts it"),
   empty_gallery: () => t("nobody is enrolled yet"),
   no_face: () => t("no face was seen"),
   hold_expired: () => t("not seen any more"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PREFIXES = ("module.", "backbone.", "network.")
 """What trainers put before the names: wrappers for several devices, and modules that hold a backbone."""
-_NESTED = ("state_dict", "model")
+_NESTED = ("state_dict", "model", "state")
 _CLASSIFIER = ("logits.", "head.", "classifier.")
 
 

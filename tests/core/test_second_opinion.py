@@ -1,0 +1,135 @@
+"""The second opinion takes names away and never gives one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeface.core.gallery import Gallery, Subject, Template
+from homeface.core.identification import Evidence, Policy, conclude, decide, identify_one
+from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json, second_opinion_from
+from homeface.core.types import Embedding, Identified, Quality, Reason, Unknown
+from homeface.errors import ModelError
+from homeface.inference.second_opinion import opinion_for
+
+MODEL = "made/up-1"
+GOOD = Quality(60.0, 0.05, 0.0, 0.0, 0.0, 120.0, 50.0, infrared=False, score=1.0)
+POLICY = Policy(threshold=0.5, single_threshold=0.6, support=0.3, rival=0.3)
+ADA, BOB = np.eye(4, dtype=np.float32)[:2]
+GALLERY = Gallery(
+    [Subject("1", "Ada"), Subject("2", "Bob")],
+    [Template("a", "1", ADA, MODEL), Template("b", "2", BOB, MODEL)],
+    MODEL,
+)
+
+
+def opinion(least: float = 0.5, names: tuple[str, ...] = ("ada", "Bob")) -> SecondOpinion:
+    """Sure of what the gallery says, too."""
+    rows = np.array([8 * ADA, 8 * BOB, np.zeros(4)], np.float32)[[*range(len(names)), 2]]
+    return SecondOpinion(MODEL, names, rows, np.zeros(len(rows), np.float32), least)
+
+
+def visit(vector: np.ndarray, looks: int = 5) -> Evidence:
+    evidence = Evidence()
+    for number in range(looks):
+        evidence = evidence.add(Embedding(vector, MODEL), GOOD, number * 1.0)
+    return evidence
+
+
+def test_a_name_it_agrees_with_stays() -> None:
+    decision = decide(visit(ADA), GALLERY, replace(POLICY, second_opinion=opinion()))
+    assert isinstance(decision, Identified)
+    assert decision.subject_id == "1"
+
+
+def test_a_name_it_doubts_is_taken_away_and_the_reason_told() -> None:
+    reversed_names = replace(opinion(), names=("Bob", "ada"))
+    for answer in (
+        conclude(visit(ADA), GALLERY, replace(POLICY, second_opinion=reversed_names)),
+        identify_one(Embedding(ADA, MODEL), GOOD, GALLERY, replace(POLICY, second_opinion=reversed_names)),
+    ):
+        assert isinstance(answer, Unknown)
+        assert answer.reasons == (Reason.SECOND_OPINION,)
+
+
+def test_it_has_no_opinion_about_people_it_was_not_taught() -> None:
+    only_bob = SecondOpinion(MODEL, ("Bob",), np.zeros((2, 4), np.float32), np.zeros(2, np.float32), 1.0)
+    assert isinstance(decide(visit(ADA), GALLERY, replace(POLICY, second_opinion=only_bob)), Identified)
+    assert isinstance(conclude(visit(BOB), GALLERY, replace(POLICY, second_opinion=only_bob)), Unknown)
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=4, max_size=4).filter(lambda v: float(np.linalg.norm(v)) > 0.1),
+    st.floats(0, 1),
+    st.lists(st.floats(-20, 20), min_size=12, max_size=12),
+)
+def test_it_never_gives_a_name(values: list[float], least: float, rows: list[float]) -> None:
+    vector = np.array(values, np.float32) / np.float32(np.linalg.norm(values))
+    other = SecondOpinion(
+        MODEL, ("ada", "Bob"), np.array(rows, np.float32).reshape(3, 4), np.zeros(3, np.float32), least
+    )
+    alone = conclude(visit(vector), GALLERY, POLICY)
+    asked = conclude(visit(vector), GALLERY, replace(POLICY, second_opinion=other))
+    if isinstance(asked, Identified):
+        assert isinstance(alone, Identified)
+        assert asked.subject_id == alone.subject_id
+    if isinstance(alone, Unknown):
+        assert asked == alone
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(opinion(0.25), {"faces": 12})))
+    again = opinion_for(MODEL, file)
+    assert again.names == ("ada", "Bob")
+    assert again.least == 0.25
+    assert np.array_equal(again.weights, opinion().weights)
+    with pytest.raises(
+        ModelError, match=r"trained on vectors of made/up-1, but faces are told apart by other"
+    ):
+        opinion_for("other", file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"names": []},
+        {"names": ["Ada", "Ada"]},
+        {"names": ["Ada"]},
+        {"weights": [[1.0]]},
+        {"weights": [[1.0], [2.0, 3.0], [1.0]]},
+        {"bias": ["x"]},
+        {"bias": [float("nan")] * 3},
+        {"least": 2},
+        {"least": None},
+    ],
+)
+def test_a_damaged_file_is_told(change: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(opinion(), {}) | change))
+    with pytest.raises(ModelError, match="train it anew"):
+        opinion_for(MODEL, file)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b'"text"'])
+def test_a_file_that_is_something_else(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "household.json").write_bytes(content)
+    with pytest.raises(ModelError, match="train"):
+        opinion_for(MODEL, tmp_path / "household.json")
+
+
+def test_vectors_of_another_length() -> None:
+    with pytest.raises(ModelError, match="vectors of 4 numbers, not 5"):
+        opinion().probabilities(np.zeros((1, 5), np.float32))
+
+
+def test_not_even_a_version() -> None:
+    with pytest.raises(ModelError, match="damaged"):
+        second_opinion_from({})
