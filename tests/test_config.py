@@ -325,7 +325,8 @@ def test_the_example_tells_true_defaults(tmp_path: Path) -> None:
     for section in ("home", "presence", "web", "logging", "people"):
         assert getattr(full, section) == getattr(plain, section), section
     assert full.storage.model_copy(update={"key_file": None}) == plain.storage
-    assert full.recognition.model_copy(update={"min_faces": None}) == plain.recognition
+    optional = {"min_faces": None, "second_opinion": None}
+    assert full.recognition.model_copy(update=optional) == plain.recognition
     assert full.cameras == plain.cameras
     assert full.models[0].mean == (127.5, 127.5, 127.5)
     assert full.mqtt.tls is not None

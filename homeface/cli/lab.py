@@ -12,6 +12,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "convert-tf": ("homeface.cli.lab_convert_tf", "Weights of FaceNet out of a TensorFlow checkpoint."),
     "export": ("homeface.cli.lab_export", "A model in another form, smaller or faster, and what it lost."),
     "train-embedding": ("homeface.cli.lab_train_embedding", "Train the network that tells faces apart."),
+    "train-household": ("homeface.cli.lab_train_household", "Train a classifier of your own household."),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,30 +85,34 @@ def found_by(options: dict[str, Any], *, cut: bool = False) -> tuple[ModelSpec, 
     return detector, folders
 
 
-_TRAINING = (
-    click.option(
-        "--epochs",
-        default=20,
-        show_default=True,
-        type=click.IntRange(0),
-        help="0: only make a model of the weights that it starts from.",
-    ),
-    click.option("--batch", default=128, show_default=True, type=click.IntRange(2), help="Faces a step."),
-    click.option("--seed", default=0, show_default=True),
-    click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
-    click.option("--devices", default=0, help="How many GPUs; 0: all there are."),
-    click.option(
-        "--precision",
-        default="auto",
-        show_default=True,
-        type=click.Choice(["auto", "32-true", "16-mixed", "bf16-mixed"]),
-    ),
-    click.option("--clip", "clip_norm", default=5.0, show_default=True, help="Longest gradient; 0: any."),
-    click.option("--workers", default=0, help="Processes that read pictures, for lists larger than memory."),
-    click.option("--save-steps", default=0, help="A checkpoint every so many steps besides each epoch's."),
-    click.option("--patience", default=0, help="Stop after so many epochs without a better one; 0: never."),
-    click.option("--resume", is_flag=True, help="Go on with the run in OUT."),
-)
+def training_options(*, epochs: int = 20, batch: int = 128, patience: int = 0) -> Callable[[Any], Any]:
+    """What every training takes, with defaults of its own."""
+    return lambda command: _options(command, _training(epochs, batch, patience))
+
+
+def _training(epochs: int, batch: int, patience: int) -> tuple[Any, ...]:
+    precisions = click.Choice(["auto", "32-true", "16-mixed", "bf16-mixed"])
+    devices = click.Choice(["auto", "cpu", "cuda"])
+    epochs_help = "0: nothing is trained step by step, only exported."
+    return (
+        click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(0), help=epochs_help),
+        click.option(
+            "--batch", default=batch, show_default=True, type=click.IntRange(2), help="Faces a step."
+        ),
+        click.option("--seed", default=0, show_default=True),
+        click.option("--device", default="auto", show_default=True, type=devices),
+        click.option("--devices", default=0, help="How many GPUs; 0: all there are."),
+        click.option("--precision", default="auto", show_default=True, type=precisions),
+        click.option("--clip", "clip_norm", default=5.0, show_default=True, help="Longest gradient; 0: any."),
+        click.option("--workers", default=0, help="Processes that read pictures, for lists beyond memory."),
+        click.option(
+            "--save-steps", default=0, help="A checkpoint every so many steps besides each epoch's."
+        ),
+        click.option(
+            "--patience", default=patience, show_default=True, help="Epochs without a better one; 0: any."
+        ),
+        click.option("--resume", is_flag=True, help="Go on with the run in OUT."),
+    )
 
 
 @click.command("train-embedding")
@@ -150,6 +155,7 @@ _TRAINING = (
 @click.option("--no-augmentation", is_flag=True, help="Show the pictures as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @finding_options
+@training_options()
 def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Train a network that turns a face into a vector.
 
@@ -172,9 +178,6 @@ def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: A
     figures = _figures(request, trained, out) if trained.product is not None and not trained.stopped else None
     _answer(trained, figures, as_json)
     return 1 if trained.stopped else 0
-
-
-train_embedding_command = _options(train_embedding_command, _TRAINING)
 
 
 def _request(folder: Path, out: Path, options: dict[str, Any]) -> EmbeddingRequest:
