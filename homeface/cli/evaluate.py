@@ -18,6 +18,7 @@ from homeface.cli.evaluate_options import (
     work_options,
 )
 from homeface.cli.evaluate_protocols import degraded, embedders, fairness, verify
+from homeface.cli.evaluate_second_opinion import second_opinion
 
 
 @click.group("evaluate")
@@ -154,5 +155,5 @@ def calibrate(folder: Path, out: Path | None, everybody: bool, set_name: str | N
         click.echo(f"Left out, likely one person under two names: {twins} pairs of folders.", err=True)
 
 
-for _command in (degraded, verify, fairness, embedders):
+for _command in (degraded, verify, fairness, embedders, second_opinion):
     evaluate_command.add_command(_command)
