@@ -51,7 +51,7 @@ def train_household_command(members: Path, strangers: Path, out: Path, as_json: 
     """
     from homeface.lab.evaluation.running import folder_of_people
     from homeface.lab.training.embedding.aligned import align_folder, is_aligned, read_aligned
-    from homeface.lab.training.household.data import household_data
+    from homeface.lab.training.household.data import household_data, some_strangers
     from homeface.lab.training.household.run import train_household
     from homeface.lab.training.progress import bars
 
@@ -63,7 +63,15 @@ def train_household_command(members: Path, strangers: Path, out: Path, as_json: 
             others, pictures = read_aligned(strangers), None
         else:
             pictures = folder_of_people(strangers)
-            others = align_folder(pictures, out / "strangers", detector, models, progress)
+            wanted, seed = 2 * options["unknown"], options["seed"]
+            others = align_folder(
+                pictures,
+                out / "strangers",
+                detector,
+                models,
+                progress,
+                lambda found: some_strangers(found, wanted, seed),
+            )
     data = household_data(family, others, pictures, options["unknown"], options["seed"])
     with bars() as listener:
         trained = train_household(

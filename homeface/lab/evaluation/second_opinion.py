@@ -147,13 +147,12 @@ def _told(rate: float, members: Sequence[_Met], strangers: Sequence[_Met]) -> To
     missed = []
     rules: Told = {}
     for number, rule in enumerate(RULES):
-        finite = np.where(np.isfinite(strange[number]), strange[number], -1e9)
-        threshold = threshold_at(finite, rate)
+        threshold = threshold_at(strange[number], rate)
         misses = ~((sure[number] >= threshold) & right[number])
         missed.append(misses)
         rules[rule] = {
             "fnir": told_rate(wilson(int(misses.sum()), len(misses)), threshold),
-            "fpir": told_rate(wilson(int((finite >= threshold).sum()), len(finite))),
+            "fpir": told_rate(wilson(int((strange[number] >= threshold).sum()), strange.shape[1])),
         }
     for number, rule in enumerate(RULES[1:], 1):
         rules[rule]["missed_by_it_alone"] = int((missed[number] & ~missed[0]).sum())

@@ -32,6 +32,8 @@ _VERSION = 1
 _JPEG_QUALITY = 90
 
 Progress = Callable[[int, int], None]
+Found = list[tuple[str, Path]]
+"""People and pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,15 @@ def align_folder(
     detector: ModelSpec,
     models: Sequence[Path],
     progress: Progress = lambda _done, _total: None,
+    choose: Callable[[Found], Found] = lambda found: found,
 ) -> Aligned:
     """Cut every face of ``folder/<person>/<picture>`` that is not in ``out`` yet, and write the list.
 
+    ``choose`` may take only some of the pictures.
     Raises ImageError for a folder without pictures, ``StoreError`` when ``out`` cannot be written, and the
     ``ModelError`` tree.
     """
-    found = pictures_of(folder, Sampling(least=1, most=0))
+    found = choose(pictures_of(folder, Sampling(least=1, most=0)))
     try:
         out.mkdir(parents=True, exist_ok=True)
         known = {(row["person"], row["digest"]): row for row in _rows(out, detector.name)}

@@ -104,10 +104,13 @@ class EmbeddingTask:
         how: tuple[Course, Augmentation],
         teacher: Teacher | None = None,
     ) -> None:
-        self.backbone, self._taught, self._data = backbone, taught, data
+        self.backbone, self._data = backbone, data
+        self._taught = taught.to(memory_format=torch.channels_last)
         self._examiner, self._aligned = examiner, aligned
         self._course, self._augmentation = how
         self._cutter = Cutter(backbone)
+        if teacher is not None:
+            teacher.network.to(memory_format=torch.channels_last)
         self._teacher = teacher
         self._teachers_cutter = None if teacher is None else Cutter(teacher.backbone)
         self._average = (

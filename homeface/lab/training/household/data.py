@@ -38,6 +38,16 @@ class HouseholdData:
     judged: Lot
 
 
+def some_strangers(found: list[tuple[str, Path]], people: int, seed: int) -> list[tuple[str, Path]]:
+    """The first picture of so many people, drawn by ``seed``: more are not looked at."""
+    first: dict[str, Path] = {}
+    for person, picture in found:
+        first.setdefault(person, picture)
+    names = sorted(first)
+    drawn = np.random.default_rng(seed).permutation(len(names))[:people]
+    return [(names[int(number)], first[names[int(number)]]) for number in sorted(drawn)]
+
+
 def household_data(
     members: Aligned, strangers: Aligned, pictures: Path | None, unknown: int, seed: int
 ) -> HouseholdData:

@@ -96,7 +96,7 @@ def train_household(
 
     network = build(lesson.backbone)
     start_from(network, lesson.weights)
-    network.eval()
+    network.eval().to(memory_format=torch.channels_last)
     require_same_vectors(network, lesson, data)
     torch.manual_seed(settings.seed)
     learned, labels = _many_views(network, lesson, data)
