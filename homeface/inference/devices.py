@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from homeface.inference.manifest import Family, ModelSpec
 from homeface.inference.runtimes.choice import Choice, Runtime, choose, cuda_devices, installed, pick_device
+from homeface.inference.runtimes.precision import cpu_flags
 
 
 def runtime_of(spec: ModelSpec, runtime: str = "auto", device: str = "auto") -> Choice:
@@ -26,6 +27,8 @@ def device_report(device: str = "auto", runtime: str = "auto", specs: Sequence[M
     lines += [f"{spec.name} in {runtime_of(spec, runtime, device)}" for spec in specs]
     count = cuda_devices()
     lines.append(f"{count} CUDA device(s)" if count else "no CUDA device")
+    if "amx_bf16" in cpu_flags():
+        lines.append("a processor with AMX, which computes in bfloat16 where recognition.precision lets it")
     lines += [_version(each) for each in (Runtime.OPENVINO, Runtime.ONNXRUNTIME, Runtime.TORCH)]
     return lines
 
