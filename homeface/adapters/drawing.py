@@ -1,11 +1,14 @@
-"""Boxes and words on pictures, and contact sheets. Pillow draws: its font has more letters than OpenCV's."""
+"""Boxes and words on pictures, and contact sheets. Pillow draws: its fonts go beyond ASCII."""
 
 from __future__ import annotations
 
 import colorsys
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -21,6 +24,7 @@ _GOLDEN = 0.618034
 _DARK: Colour = (24, 26, 30)
 _LIGHT: Colour = (235, 235, 235)
 _CELL_PX, _GAP_PX, _LINE_PX = 128, 8, 18
+_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,15 @@ def contact_sheet(title: str, rows: Sequence[Row], columns: int = 8) -> bytes:
 
     lines = max((len(cell.lines) for row in rows for cell in row.cells), default=0)
     tall = _CELL_PX + lines * _LINE_PX + _GAP_PX
-    heights = [_LINE_PX + _GAP_PX + max(1, -(-len(row.cells) // columns)) * tall for row in rows]
+    heights = [_LINE_PX + _GAP_PX + -(-len(row.cells) // columns) * tall for row in rows]
     width = columns * (_CELL_PX + _GAP_PX) + _GAP_PX
     sheet = Image.new("RGB", (width, sum(heights) + _LINE_PX + 3 * _GAP_PX), _DARK)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP_PX, _GAP_PX), title, fill=_LIGHT, font=_font(16))
+    pen.text((_GAP_PX, _GAP_PX), _drawable(title), fill=_LIGHT, font=_font(16))
     top = _LINE_PX + 2 * _GAP_PX
     for row, height in zip(rows, heights, strict=True):
         name = row.title if row.cells else f"{row.title}: no picture is kept"
-        pen.text((_GAP_PX, top), name, fill=_LIGHT, font=_font(14))
+        pen.text((_GAP_PX, top), _drawable(name), fill=_LIGHT, font=_font(14))
         for number, cell in enumerate(row.cells):
             x = _GAP_PX + number % columns * (_CELL_PX + _GAP_PX)
             y = top + _LINE_PX + _GAP_PX // 2 + number // columns * tall
@@ -110,7 +114,7 @@ def contact_sheet(title: str, rows: Sequence[Row], columns: int = 8) -> bytes:
 
 def _words(pen: object, place: tuple[int, int], text: str, size: int, colour: Colour) -> None:
     """Text on a dark ground."""
-    font = _font(size)
+    text, font = _drawable(text), _font(size)
     left, top, right, bottom = pen.textbbox(place, text, font=font)  # type: ignore[attr-defined]
     pen.rectangle((left - 3, top - 2, right + 3, bottom + 2), fill=_DARK)  # type: ignore[attr-defined]
     pen.text(place, text, fill=colour, font=font)  # type: ignore[attr-defined]
@@ -132,16 +136,43 @@ def _square(picture: ImageBGR) -> ImageBGR:
 
 def _fitting(text: str) -> str:
     """As much of a line as a cell is wide."""
-    font = _font(12)
+    text, font = _drawable(text), _font(12)
     while text and font.getlength(text) > _CELL_PX:
-        text = text[:-2] + "…" if len(text) > 2 else ""
+        text = text[:-3] + ".." if len(text) > 3 else ""
     return text
+
+
+def _drawable(text: str) -> str:
+    """The text, without accents where the font has no letters for them."""
+    if _font_file() is not None or text.isascii():
+        return text
+    parts = unicodedata.normalize("NFKD", text.replace("…", "..."))
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))
 
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
     from PIL import ImageFont
 
-    font = ImageFont.load_default(size)
+    file = _font_file()
+    font = ImageFont.truetype(file, size) if file is not None else ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # noqa: S101 - Pillow without FreeType is none of PyPI's
     return font
+
+
+@cache
+def _font_file() -> str | None:
+    """A font of this system that has more letters than Pillow's own, which knows ASCII; None for that one."""
+    from PIL import ImageFont
+
+    for name in _FONTS:
+        try:
+            ImageFont.truetype(name, 12)
+        except OSError:
+            continue
+        return name
+    found = find_spec("matplotlib")
+    if found is not None and found.origin is not None:
+        file = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        return str(file) if file.is_file() else None
+    return None
