@@ -65,10 +65,11 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--rate", default=1e-3, show_default=True, help="Learning rate.")
 @click.option(
-    "--plateau", default=4, show_default=True, help="Epochs without a lower validation loss before it halves."
+    "--plateau", default=8, show_default=True, help="Epochs without a lower validation loss before it halves."
 )
 @click.option("--warm-up", "warm_up_steps", default=50, show_default=True, help="Steps of a rising rate.")
 @click.option("--name", default="faster_rcnn", show_default=True, help="Name of the model that is made.")
+@click.option("--export/--no-export", "exports", default=True, help="Write ONNX and TorchScript at the end.")
 @training_options
 @json_option
 def train_detector_command(as_json: bool, **options: Any) -> int:
@@ -125,7 +126,6 @@ def _request(options: dict[str, Any]) -> DetectorRequest:
 
 def _tell(trained: Trained, as_json: bool) -> None:
     progress, product = trained.outcome.progress, trained.product
-    assert product is not None  # noqa: S101 - it is only missing when stopped
     best = progress.history[progress.best_epoch]
     if as_json:
         print_json(
@@ -133,13 +133,15 @@ def _tell(trained: Trained, as_json: bool) -> None:
                 "untrained": trained.before,
                 "best": best,
                 "epochs": len(progress.history),
-                "files": {form: str(path) for form, path in product.files.items()},
-                "compared_boxes": product.compared,
+                "files": {form: str(path) for form, path in product.files.items()} if product else {},
+                "compared_boxes": product.compared if product else 0,
             }
         )
         return
     figures = ", ".join(f"{name} {value:.3f}" for name, value in best.items() if name.startswith("ap"))
     click.echo(f"Best epoch {int(best['epoch'])} of {len(progress.history)}: {figures}.")
+    if product is None:
+        return
     click.echo(f"ONNX and TorchScript see what the network sees ({product.compared} boxes compared):")
     for path in product.files.values():
         click.echo(f"  {path}")

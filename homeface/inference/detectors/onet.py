@@ -1,7 +1,7 @@
 """Landmarks for detectors that find boxes alone: MTCNN's third network on each box.
 
 The network also says how to move the box; a second look at the moved box makes up for a first one that was a
-little off (docs/decisions/0010).
+little off (docs/decisions/0015).
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from homeface.lab.training.detector.sources import read_labels
 from homeface.lab.training.detector.task import DetectorTask, Learning
 from homeface.lab.training.engine import engine
 from homeface.lab.training.folder import RunFolder
+from homeface.lab.training.loader import one_thread
 from homeface.lab.training.settings import TrainingSettings
 from homeface.lab.training.task import Figures, Task
 
@@ -82,6 +83,7 @@ def of_plain_loop(task: Task, settings: TrainingSettings) -> list[float]:
         collate_fn=task.data.collate,
         pin_memory=cuda,
         persistent_workers=settings.workers > 0,
+        worker_init_fn=one_thread,
         prefetch_factor=4 if settings.workers else None,
     )
     module = task.module.to(device).train()
@@ -108,13 +110,10 @@ def of_plain_loop(task: Task, settings: TrainingSettings) -> list[float]:
     return speeds
 
 
-def compare(make: Callable[[], Task], settings: TrainingSettings, turns: int) -> Mapping[str, list[float]]:
-    """Median samples a second of each turn of ``engine`` and ``plain``, without the first epochs."""
-    found: dict[str, list[float]] = {"engine": [], "plain": []}
-    for _ in range(turns):
-        found["engine"].append(statistics.median(of_engine(make(), settings)[1:]))
-        found["plain"].append(statistics.median(of_plain_loop(make(), settings)[1:]))
-    return found
+def turn(make: Callable[[], Task], settings: TrainingSettings) -> tuple[float, float]:
+    """Median samples a second of the engine and of the plain loop, without their first epochs."""
+    ours = statistics.median(of_engine(make(), settings)[1:])
+    return ours, statistics.median(of_plain_loop(make(), settings)[1:])
 
 
 def _sum(losses: Mapping[str, Tensor]) -> Tensor:
@@ -136,7 +135,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=640)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--workers", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=4)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
@@ -157,13 +156,14 @@ def main() -> None:
         devices=1,
         clip_norm=10.0,
     )
-    found = compare(make, settings, wishes.turns)
     place = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
-    for name, speeds in found.items():
-        told = ", ".join(f"{speed:.1f}" for speed in speeds)
-        print(f"{name:8}{statistics.median(speeds):8.1f} pictures/s ({told}) on {place}")
-    pairs = zip(found["engine"], found["plain"], strict=True)
-    print(f"ratio   {statistics.median(ours / plain for ours, plain in pairs):8.3f} engine to plain loop")
+    print(f"pictures a second on {place}: engine, plain loop, ratio")
+    ratios = []
+    for _ in range(wishes.turns):
+        ours, plain = turn(make, settings)
+        ratios.append(ours / plain)
+        print(f"{ours:8.1f} {plain:8.1f} {ratios[-1]:8.3f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.3f}")
 
 
 if __name__ == "__main__":

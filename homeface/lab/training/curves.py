@@ -13,7 +13,8 @@ from homeface.lab.training.checkpoint import replace_file
 def plot_history(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
     """Losses above, all other validation figures below, by epoch, as PNG. Raises ``TrainingError``.
 
-    Losses are the figures whose name holds ``loss``; ``seconds``, ``per_second`` and ``rate`` are left out.
+    Losses are the figures of training and those whose name holds ``loss``; ``seconds``, ``per_second`` and
+    ``rate`` are left out.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -40,6 +41,6 @@ def plot_history(history: Sequence[Mapping[str, float]], path: Path, title: str)
 
 def _groups(history: Sequence[Mapping[str, float]]) -> tuple[list[str], list[str]]:
     names = list(dict.fromkeys(name for row in history for name in row))
-    losses = [name for name in names if "loss" in name]
+    losses = [name for name in names if "loss" in name or name.startswith("train_")]
     silent = {"epoch", "steps", "seconds", "per_second", "rate"}
     return losses, [name for name in names if name not in silent and name not in losses]

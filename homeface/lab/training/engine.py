@@ -95,6 +95,8 @@ def _fabric(settings: TrainingSettings) -> tuple[Fabric, Any]:
     precision = settings.precision
     if precision == "auto":
         precision = "16-mixed" if cuda else "32-true"
+    if cuda:
+        torch.set_float32_matmul_precision("high")  # tensor cores also for what stays in single precision
     scaler = torch.amp.GradScaler("cuda") if precision == "16-mixed" and cuda else None
     half = precision.endswith("-mixed")
     if precision == "16-mixed" and not cuda:

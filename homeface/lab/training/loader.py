@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,17 @@ def batches(
         num_workers=workers,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=one_thread,
     )
     return iter(loader)
+
+
+def one_thread(_worker: int) -> None:
+    """OpenCV would start as many threads as there are cores in each worker."""
+    if find_spec("cv2") is not None:
+        import cv2
+
+        cv2.setNumThreads(1)
 
 
 class _Drawn(Dataset[Any]):

@@ -42,8 +42,10 @@ class Line:
     judged_by = "val_loss"
     better: Literal["lower", "higher"] = "lower"
 
-    def __init__(self, meddle: Callable[[int, Any], Any] = lambda _step, batch: batch) -> None:
-        self.module: nn.Module = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.Linear(8, 1))
+    def __init__(
+        self, meddle: Callable[[int, Any], Any] = lambda _step, batch: batch, dropout: float = 0.2
+    ) -> None:
+        self.module: nn.Module = nn.Sequential(nn.Linear(1, 8), nn.Dropout(dropout), nn.Linear(8, 1))
         self.data = Points()
         self.steps = 0
         self._meddle = meddle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,13 @@ STEPS = 5  # of an epoch
 def train(folder: Path, meddle: Any = None, settings: TrainingSettings = SETTINGS) -> tuple[Outcome, Line]:
     engine = Engine(settings)
     line = Line() if meddle is None else Line(meddle)
+    return engine.fit(line, begun(folder, settings.batch)), line
+
+
+def begun(folder: Path, batch: int = 4) -> RunFolder:
     run = RunFolder(folder)
-    run.begin({"batch": settings.batch}, resume=True)
-    return engine.fit(line, run), line
+    run.begin({"batch": batch}, resume=True)
+    return run
 
 
 def weights(line: Line) -> list[float]:
@@ -201,3 +206,23 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
         Engine(TrainingSettings(epochs=1, batch=1, device="cuda"))
     with pytest.raises(TrainingError, match="16-mixed needs a CUDA device"):
         Engine(TrainingSettings(epochs=1, batch=1, device="cpu", precision="16-mixed"))
+
+
+@pytest.mark.timeout(300)
+def test_the_same_command_with_two_processes_learns_the_same(tmp_path: Path) -> None:
+    """Two processes with half a batch each take the steps of one with the whole batch."""
+    one = Line(dropout=0.0)
+    torch.manual_seed(0)
+    one.module.load_state_dict(Line(dropout=0.0).module.state_dict())
+    Engine(TrainingSettings(epochs=3, batch=4, device="cpu", clip_norm=1.0)).fit(one, begun(tmp_path / "one"))
+    command = [sys.executable, "-m", "tests.lab.training.two_processes", str(tmp_path / "two")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=280, cwd=Path(__file__).parents[3], check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["epochs 3"]  # only one of them speaks
+    states = [read_tensors(tmp_path / name / "best.pt")["state"] for name in ("one", "two")]
+    for key, value in states[0].items():
+        assert torch.allclose(value, states[1][key], atol=1e-5)
+    assert len((tmp_path / "two" / "history.jsonl").read_text().splitlines()) == 3
+    assert len(list((tmp_path / "two" / "tensorboard").iterdir())) == 1

@@ -50,6 +50,7 @@ class DetectorRequest:
     backbone_weights: Path | None = None
     name: str = "faster_rcnn"
     resume: bool = False
+    exports: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """What the weights depend on: a run goes on with the same alone."""
@@ -72,7 +73,7 @@ class DetectorRequest:
 @dataclass(frozen=True, slots=True)
 class Trained:
     """``before``: figures of the untrained network, None for a run that went on. ``product`` None: stopped
-    before its end, or in another process than the first."""
+    before its end, not wanted, or in another process than the first."""
 
     outcome: Outcome
     before: Figures | None
@@ -97,7 +98,7 @@ def train_detector(request: DetectorRequest, listener: Listener | None = None) -
         if not running.main:
             return Trained(outcome, before, None)
         draw(folder, outcome, f"{request.name}: {request.shape.variant}, {len(pictures)} pictures")
-        if outcome.stopped:
+        if outcome.stopped or not request.exports:
             return Trained(outcome, before, None)
         speaker.begin("Exporting", 1)
         network = load_network(folder.best, request.shape)

@@ -32,7 +32,7 @@ class Learning:
     rate: float = 1e-3
     decay: float = 1e-4
     factor: float = 0.5
-    patience: int = 4
+    patience: int = 8
     warm_up_steps: int = 50
     batch: int = 8
     repeat: int = 1
