@@ -93,6 +93,27 @@ class BrokerClient(aiomqtt.Client):
             )
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
+    def _on_socket_register_write(
+        self,
+        client: PahoClient,
+        userdata: Any,  # noqa: ARG002 - paho's signature
+        sock: Any,
+    ) -> None:
+        """As aiomqtt does it, later on the loop; by then the socket may be closed, and its number reused."""
+
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the connection is broken
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if sock.fileno() >= 0 and client.want_write():
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)
+
     def drop(self) -> None:
         """Give the socket back after a connection that was never acknowledged."""
         self._client.disconnect()

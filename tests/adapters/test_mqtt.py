@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 import pytest
 
+from homeface.adapters import mqtt_connection
 from homeface.adapters.mqtt import MqttLink, MqttSettings, MqttTls
 from homeface.errors import BrokerError
 from tests.support.mosquitto import (
@@ -126,6 +128,7 @@ async def test_cleared_states_vanish_also_when_cleared_while_the_broker_is_away(
 
 _CHILD = """
 import asyncio, sys
+from homeface.adapters import mqtt_connection
 from homeface.adapters.mqtt import MqttLink, MqttSettings
 asyncio.run(MqttLink(MqttSettings(port=int(sys.argv[1])), "home").run())
 """
@@ -379,3 +382,21 @@ async def test_a_bug_in_a_handler_is_not_hidden(broker: Mosquitto) -> None:
         with pytest.RaisesGroup(pytest.RaisesExc(KeyError)):
             async with asyncio.timeout(10):
                 await link.run()
+
+
+async def test_a_socket_that_is_closed_before_it_is_registered_for_writing_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The broker dies while something is being sent: asyncio must not be given a dead descriptor."""
+    client = mqtt_connection.BrokerClient("127.0.0.1", 1)
+    monkeypatch.setattr(client._client, "want_write", lambda: True)
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    ours, theirs = socket.socketpair()
+    client._on_socket_register_write(client._client, None, ours)
+    ours.close()
+    theirs.close()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert told == []
