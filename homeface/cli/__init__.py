@@ -91,7 +91,8 @@ def cli() -> None:
       homeface run -c config.yaml              go
 
     \b
-    Exit codes: 0 done, 1 failed (the text says why), 2 wrong configuration or usage.
+    Exit codes: 0 done, 1 failed (the text says why), 2 wrong configuration or usage,
+    130 stopped by you (Ctrl-C, or no to a question).
     "homeface COMMAND --help" explains each command; most know --json.
     """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeface.cli.household import write_private
-from homeface.cli.options import config_option, read_config
+from homeface.cli.options import check_output, config_option, read_config
 from homeface.cli.progress import bar
 from homeface.core.types import Identified
 
@@ -37,9 +37,9 @@ def annotate_command(clip: str, out: Path, sheet: Path | None, force: bool, conf
     config = read_config(config_path)
     from homeface.service.replay import assign
 
-    for path in (out, sheet):
-        if path is not None and path.exists() and not force:
-            raise click.UsageError(f"{path} is there already: name another file, or say --force.")
+    check_output(out, force=force)
+    if sheet is not None:
+        check_output(sheet, force=force, picture=True)
     (recording,) = assign([clip], config)
     report = asyncio.run(_annotate(recording, out, sheet, config))
     named = sum(isinstance(visit.decision, Identified) for visit in report.visits)

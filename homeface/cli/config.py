@@ -48,5 +48,5 @@ def check(config_path: Path | None, as_json: bool) -> int:
     if as_json:
         print_json({"ok": True, "problems": []})
     else:
-        click.echo(f"The configuration is right: {len(found.rooms)} rooms, {len(found.cameras)} cameras.")
+        click.echo(f"The configuration is right: {found.size_text()}.")
     return 0

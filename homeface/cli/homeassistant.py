@@ -64,7 +64,10 @@ def install(folder: Path, undo: bool, dry_run: bool, as_json: bool) -> None:
         if step.act is not files.Act.SAME:
             click.echo(f"{step.act}: {step.path}" + (f" ({step.beside})" if step.beside else ""))
     counts = Counter(step.act for step in steps)
-    summary = ", ".join(f"{count} {act}" for act, count in counts.items()) or "nothing is installed"
+    if undo and not steps:
+        click.echo(f"Nothing of homeface is installed in {folder}.")
+        return
+    summary = ", ".join(f"{count} {act}" for act, count in counts.items())
     click.echo(f"{'Would be done' if dry_run else 'Done'} in {folder}: {summary}.")
     if dry_run:
         return

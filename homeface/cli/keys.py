@@ -109,6 +109,8 @@ def unseal_key(config_path: Path | None, unit: str) -> None:
 
     sealed = credentials.SEALED_FOLDER / CREDENTIAL
     file = database_path(read_config(config_path)).with_suffix(".key")
+    if not sealed.exists():
+        raise HomefaceError(f"There is no sealed key {sealed}: nothing to unseal.")
     plain = credentials.unseal(CREDENTIAL, sealed)
     try:
         write_private(file, plain)

@@ -40,6 +40,14 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
 
 
+def check_output(path: Path, *, force: bool, picture: bool = False) -> None:
+    """Raise ``click.UsageError`` for a file that must not be written over, or a picture that is no PNG."""
+    if picture and path.suffix.lower() != ".png":
+        raise click.UsageError(f"{path} is to be a picture: give it a name that ends in .png.")
+    if path.exists() and not force:
+        raise click.UsageError(f"{path} is there already: name another file, or say --force.")
+
+
 def password_option(command: _Command) -> _Command:
     """``--password-file``: where a password comes from when nobody can be asked."""
     return click.option(
@@ -58,8 +66,10 @@ def ask_password(what: str, file: Path | None, *, twice: bool) -> str:
         return text
     try:
         text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HomefaceError(f"The password file {file} cannot be read: {error}.") from error
+    except OSError as error:
+        raise HomefaceError(f"The password file {file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise HomefaceError(f"The password file {file} is not UTF-8 text.") from error
     return text.partition("\n")[0].rstrip("\r")
 
 

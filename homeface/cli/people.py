@@ -42,7 +42,8 @@ def enrol_command(
 
     JPEG, PNG, WebP and HEIC, straight from a phone. Five photos are good: different days, light and angles,
     one person in each, the whole head and some room around it. Each photo gets a verdict; bad ones are
-    refused and harm nothing. A running daemon notices by itself. Exit code 1 when no photo was accepted.
+    refused and harm nothing. A running daemon notices by itself. Exit code 1 when no photo was accepted,
+    0 when all were there already.
     """
     config = read_config(config_path)
     report = asyncio.run(_enrol(config, name, photos, allow_lookalikes))
@@ -62,7 +63,8 @@ def enrol_command(
         )
     else:
         print_table(("photo", "verdict", ""), [_verdict(photo) for photo in report.photos])
-        click.echo(f"{name}: {report.accepted} of {len(report.photos)} photos accepted.")
+        called = report.subject.name if report.subject else name
+        click.echo(f"{called}: {report.accepted} of {len(report.photos)} photos accepted.")
         for note in report.notes:
             click.echo(note)
     return 0 if report.accepted or all(p.key == "duplicate" for p in report.photos) else 1

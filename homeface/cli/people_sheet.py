@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homeface.cli.household import write_private
-from homeface.cli.options import config_option, read_config
+from homeface.cli.options import check_output, config_option, read_config
 from homeface.errors import GalleryError
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def sheet_command(out: Path, force: bool, config_path: Path | None) -> None:
     from homeface.adapters.drawing import Row, contact_sheet
     from homeface.service.session import open_store
 
-    if out.exists() and not force:
-        raise click.UsageError(f"{out} is there already: name another file, or say --force.")
+    check_output(out, force=force, picture=True)
     with closing(open_store(read_config(config_path))) as store:
         subjects = sorted(store.subjects(), key=lambda subject: subject.name.casefold())
         if not subjects:

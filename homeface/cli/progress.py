@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 if TYPE_CHECKING:
     from homeface.inference.weights import ModelSpec
@@ -32,7 +39,7 @@ def fetch_with_progress(spec: ModelSpec, folders: Sequence[Path]) -> Path | None
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with _progress(*columns) as progress:
         task = progress.add_task(f"Fetching {spec.name}", total=None)
         return fetch(
             spec, folders, lambda done, total: progress.update(task, completed=done, total=total or None)
@@ -42,6 +49,12 @@ def fetch_with_progress(spec: ModelSpec, folders: Sequence[Path]) -> Path | None
 @contextmanager
 def bar(description: str, total: float) -> Iterator[Callable[[float], None]]:
     """A progress bar; yields the function that sets how much of ``total`` is done."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with _progress(*Progress.get_default_columns()) as progress:
         task = progress.add_task(description, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+def _progress(*columns: str | ProgressColumn) -> Progress:
+    """On a terminal; elsewhere nothing, since a log wants neither bars nor the empty line they leave."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -41,7 +42,8 @@ def run_command(config_path: Path | None, log_format: str | None, log_level: str
 
     Exit codes: 0 stopped, 1 failed, 2 wrong configuration (systemd does not restart it then).
     """
-    faulthandler.enable()  # the watchdog's SIGABRT then says in the journal where every thread hung
+    with suppress(OSError, RuntimeError):  # standard error is closed, or no file
+        faulthandler.enable()  # the watchdog's SIGABRT then says in the journal where every thread hung
     config = read_config(config_path)
     mask = set_up_logging(config, log_format, log_level)
     from homeface.service.daemon import Daemon

@@ -103,7 +103,9 @@ def restore_command(
 @click.command("acts")
 @config_option
 @json_option
-@click.option("--days", default=30.0, show_default=True, help="How far back to look.")
+@click.option(
+    "--days", type=click.FloatRange(min=0), default=30.0, show_default=True, help="How far back to look."
+)
 def acts_command(config_path: Path | None, as_json: bool, days: float) -> None:
     """Administrative acts, newest first.
 
@@ -116,6 +118,9 @@ def acts_command(config_path: Path | None, as_json: bool, days: float) -> None:
         names = {subject.subject_id: subject.name for subject in store.subjects()}
     if as_json:
         print_json([{"at": a.at, "who": a.who, "what": a.what, "subject": a.subject} for a in acts])
+        return
+    if not acts:
+        click.echo(f"Nothing was noted in the last {days:g} days.")
         return
     rows = [
         (

@@ -42,7 +42,9 @@ class Heard:
 @click.command("watch")
 @config_option
 @json_option
-@click.option("--seconds", type=float, help="End after so long; without it, end with Ctrl-C.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), help="End after so long; without it, end with Ctrl-C."
+)
 def watch_command(config_path: Path | None, as_json: bool, seconds: float | None) -> None:
     """Watch a running homeface's events, and how long after the picture each is heard.
 

@@ -34,6 +34,11 @@ class Config(Section):
     web: Web = setting("The web page, its API, and health pages for monitoring.", {})
     logging: Logging = setting("What is logged, and how.", {})
 
+    def size_text(self) -> str:
+        """How large the household is, e.g. ``2 rooms, 1 camera``."""
+        counts = ((len(self.rooms), "room"), (len(self.cameras), "camera"))
+        return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+
     def room_name(self, slug: str) -> str:
         """The room's name as people see it."""
         return self.rooms[slug].name or slug.replace("_", " ").replace("-", " ").capitalize()

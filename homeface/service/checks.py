@@ -46,8 +46,7 @@ async def check_all(config: Config, environ: Mapping[str, str], timeout_seconds:
         *cameras,
         *page,
     )
-    rooms = len(config.rooms)
-    first = CheckResult("config", True, f"{rooms} rooms, {len(config.cameras)} cameras")
+    first = CheckResult("config", True, config.size_text())
     return [first, *results]
 
 

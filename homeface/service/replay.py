@@ -85,7 +85,8 @@ def clip_seconds(path: Path) -> float:
         with av.open(str(path)) as container:
             return float(container.duration or 0) / av.time_base
     except (av.FFmpegError, OSError) as error:
-        raise CameraError(f"{path} cannot be read as a recording: {error}") from error
+        reason = error.strerror or str(error)
+        raise CameraError(f"{path} cannot be read as a recording: {reason}") from error
 
 
 def assign(arguments: Sequence[str], config: Config) -> list[Clip]:
@@ -110,7 +111,7 @@ def _assign_one(argument: str, config: Config) -> Clip:
     path = Path(argument)
     if path.stem in config.cameras:
         return Clip(path.stem, path)
-    if len(config.cameras) == 1:
+    if len(config.cameras) == 1 and (not separator or path.exists()):
         return Clip(next(iter(config.cameras)), path)
     known = ", ".join(config.cameras)
     file = rest or argument

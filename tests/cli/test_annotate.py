@@ -40,6 +40,18 @@ def test_a_recording_and_the_gallery_as_pictures(homeface: Command, config: Path
     assert homeface("people", "sheet", "-o", "gallery.png", "--force").code == 0
 
 
+def test_a_sheet_never_takes_the_place_of_a_recording(
+    homeface: Command, config: Path, tmp_path: Path
+) -> None:
+    recording = tmp_path / "hall.mp4"
+    recording.write_text("precious")
+    answer = homeface("annotate", recording, "-o", "out.mp4", "--sheet", recording, "--force")
+    assert answer.code == 2
+    assert "ends in .png" in answer.err
+    assert recording.read_text() == "precious"
+    assert homeface("people", "sheet", "-o", config, "--force").code == 2
+
+
 def test_a_file_that_is_no_recording(homeface: Command, config: Path, tmp_path: Path) -> None:
     (tmp_path / "hall.mp4").write_text("notes\n" * 50)
     answer = homeface("annotate", "hall.mp4", "-o", "out.mp4")

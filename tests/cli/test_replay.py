@@ -73,6 +73,12 @@ def test_a_file_that_is_not_there(homeface: Command, config: Path) -> None:
     assert "gone.mp4" in answer.err
 
 
+def test_a_camera_that_is_not_in_the_configuration(homeface: Command, config: Path) -> None:
+    answer = homeface("replay", "gate=hall.mp4")
+    assert answer.code == 1
+    assert "Which camera made hall.mp4?" in answer.err
+
+
 def test_a_single_camera_made_every_recording(homeface: Command, config: Path) -> None:
     answer = homeface("replay", "party.mp4", "more.mp4")
     assert answer.code == 1

@@ -143,6 +143,11 @@ def test_a_person_is_asked_twice_and_the_password_is_not_shown(state: Path, conf
     assert PASSWORD.encode() not in said
 
 
+def test_acts_of_no_days(homeface: Command, state: Path) -> None:
+    assert homeface("acts", "--days", "-1").code == 2
+    assert homeface("acts", "--days", "0").out == "Nothing was noted in the last 0 days.\n"
+
+
 def test_another_key(homeface: Command, state: Path) -> None:
     before = (state / "homeface.key").read_bytes()
     answer = homeface("key", "rotate", "--json")
