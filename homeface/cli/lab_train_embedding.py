@@ -170,6 +170,7 @@ def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: A
     from homeface.lab.training.folder import RunFolder
     from homeface.lab.training.progress import bars
 
+    require_lab()
     request = _request(folder, out, options)
     with stage("Faces") as progress:
         aligned = faces_of(request.source, progress)
@@ -178,6 +179,16 @@ def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: A
     figures = _figures(request, trained, out) if trained.product is not None and not trained.stopped else None
     _answer(trained, figures, as_json)
     return 1 if trained.stopped else 0
+
+
+def require_lab() -> None:
+    """Raises ``TrainingError`` when what trains is not installed."""
+    from importlib.util import find_spec
+
+    from homeface.errors import TrainingError
+
+    if find_spec("lightning_fabric") is None:
+        raise TrainingError("Training needs more packages: pip install 'homeface[lab]'.")
 
 
 def _request(folder: Path, out: Path, options: dict[str, Any]) -> EmbeddingRequest:

@@ -10,7 +10,13 @@ import click
 
 from homeface.cli.evaluate_options import stage
 from homeface.cli.evaluate_tables import percent
-from homeface.cli.lab_train_embedding import finding_options, found_by, training_options, training_settings
+from homeface.cli.lab_train_embedding import (
+    finding_options,
+    found_by,
+    require_lab,
+    training_options,
+    training_settings,
+)
 from homeface.cli.options import print_json, print_table, read_config
 
 if TYPE_CHECKING:
@@ -55,6 +61,7 @@ def train_household_command(members: Path, strangers: Path, out: Path, as_json: 
     from homeface.lab.training.household.run import train_household
     from homeface.lab.training.progress import bars
 
+    require_lab()
     lesson = _lesson(options)
     detector, models = found_by(options)
     with stage("Faces") as progress:

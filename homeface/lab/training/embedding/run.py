@@ -129,7 +129,7 @@ def train_embedding(
     with engine(request.settings, listener) as running:
         task, notes = make_task(request, listed, aligned, apart)
         begun = folder.path / "begun.json"
-        if running.main and not begun.exists():
+        if running.main and not folder.last.exists():
             before = task.untrained(running.device)
             replace_file(begun, (json.dumps(before) + "\n").encode())
         outcome = running.fit(task, folder)
