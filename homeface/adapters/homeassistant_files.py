@@ -22,6 +22,7 @@ LIST = ".homeface-files.json"
 ASIDE, BESIDE = ".changed-by-you", ".new-from-homeface"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = "custom_components/"
+_TOPS = ("blueprints", "custom_components/homeface", "custom_sentences", "dashboards")
 _SUFFIXES = {".py", ".json", ".yaml", ".png"}
 
 
@@ -54,7 +55,8 @@ def source_files() -> dict[str, bytes]:
     """Path in the folder to content of everything that is installed. Raises HomefaceError."""
     for place in (_PACKAGE / "_homeassistant", _PACKAGE.parent / "homeassistant"):
         if (place / "custom_components" / "homeface" / "manifest.json").is_file():
-            found = (path for path in sorted(place.rglob("*")) if path.suffix in _SUFFIXES)
+            inside = (path for top in _TOPS for path in sorted((place / top).rglob("*")))
+            found = (path for path in inside if path.suffix in _SUFFIXES)
             return {str(PurePosixPath(path.relative_to(place))): path.read_bytes() for path in found}
     raise HomefaceError("This installation of homeface holds no files for Home Assistant; install it again.")
 

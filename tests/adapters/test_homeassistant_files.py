@@ -161,4 +161,10 @@ def test_everything_that_belongs_in_is_found() -> None:
         "custom_sentences/de/homeface.yaml",
     ):
         assert path in found
+    assert {path.split("/")[0] for path in found} == {
+        "blueprints",
+        "custom_components",
+        "custom_sentences",
+        "dashboards",
+    }
     assert not [path for path in found if "__pycache__" in path or path.endswith(".pyc")]

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _FIRST_DELAY_SECONDS = 1.0
 _LONGEST_DELAY_SECONDS = 60.0
+_SHORT_STREAM_SECONDS = 30.0
 
 
 class HomefaceCoordinator(DataUpdateCoordinator[House]):
@@ -110,6 +111,7 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         """Keep the stream open until cancelled, or until the token is refused."""
         delay = _FIRST_DELAY_SECONDS
         while True:
+            started = self.hass.loop.time()
             try:
                 await self._follow_once()
             except InvalidAuth:
@@ -120,9 +122,10 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
                 delay = _FIRST_DELAY_SECONDS if self.connected else min(delay * 2, _LONGEST_DELAY_SECONDS)
                 self._lose(error)
             else:
-                if self.connected:
+                if not self.connected:
+                    self._lose(CannotConnect("homeface says nothing"))
+                elif self.hass.loop.time() - started > _SHORT_STREAM_SECONDS:
                     continue  # homeface ends each stream after some minutes, so that it sees who listens
-                self._lose(CannotConnect("homeface says nothing"))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
 
     async def _follow_once(self) -> None:
