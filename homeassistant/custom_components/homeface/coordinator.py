@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from homeassistant.core import HomeAssistant, callback
@@ -71,29 +71,12 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
         await self._guarded_info()
 
     async def _async_update_data(self) -> House:
-        try:
-            house = await self.client.now()
-        except InvalidAuth as error:
-            raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth") from error
-        except ApiError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="cannot_connect",
-                translation_placeholders={"error": str(error)},
-            ) from error
-        return house
+        with _as_home_assistant_tells_it():
+            return await self.client.now()
 
     async def _guarded_info(self) -> None:
-        try:
+        with _as_home_assistant_tells_it():
             info = await self.client.info()
-        except InvalidAuth as error:
-            raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth") from error
-        except ApiError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="cannot_connect",
-                translation_placeholders={"error": str(error)},
-            ) from error
         if info.instance_id != self.config_entry.unique_id:
             raise ConfigEntryError(translation_domain=DOMAIN, translation_key="wrong_instance")
         self._learn(info)
@@ -220,6 +203,21 @@ class HomefaceCoordinator(DataUpdateCoordinator[House]):
 def picture_path(entry_id: str, visit_id: str) -> str:
     """Where Home Assistant serves the picture of an unknown visit to people who are logged in."""
     return f"/api/{DOMAIN}/{entry_id}/visits/{visit_id}"
+
+
+@contextlib.contextmanager
+def _as_home_assistant_tells_it() -> Iterator[None]:
+    """A refused token leads to the question for another one, everything else to another try."""
+    try:
+        yield
+    except InvalidAuth as error:
+        raise ConfigEntryAuthFailed(translation_domain=DOMAIN, translation_key="invalid_auth") from error
+    except ApiError as error:
+        raise UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key="cannot_connect",
+            translation_placeholders={"error": str(error)},
+        ) from error
 
 
 class _Errand:
