@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -97,6 +98,9 @@ def cli() -> None:
     """
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 def run_cli(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; expected errors become one text on stderr."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # a camera's trouble is told once, by us
@@ -113,7 +117,17 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except HomefaceError as error:
         click.secho(str(error), fg="red" if sys.stderr.isatty() else None, err=True)
         return error.exit_code
-    except BrokenPipeError:
+    except OSError as error:
+        return _output_failed(error)
+    return result if isinstance(result, int) else 0
+
+
+def _output_failed(error: OSError) -> int:
+    """The exit code when nobody reads on, or the disk behind a redirection is full. Raises all else."""
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()
         return 0
-    return result if isinstance(result, int) else 0
+    if error.errno not in _FULL:
+        raise error
+    click.echo(f"The output could not be written: {error.strerror}.", err=True)
+    return 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from homeface import __version__
@@ -90,3 +94,17 @@ def test_no_configuration(homeface: Command, command: str) -> None:
     assert "there is no configuration" in answer.err
     assert "config.example.yaml" in answer.err
     assert "-c" in answer.err
+
+
+def test_a_full_disk_is_told_without_a_trace() -> None:
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(
+            [sys.executable, "-m", "homeface", "config", "schema"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("The output could not be written: No space left on device.")
+    assert "Traceback" not in answer.stderr
