@@ -90,7 +90,12 @@ def test_a_tuned_network_is_taken_by_name_and_recognises(people: Path, aligned: 
         cameras={"hall": {"url": "rtsp://127.0.0.1:9/none", "room": "hall"}},
         mqtt_port=9,
         storage=tmp_path / "state",
-        recognition={"detector": "yunet_n", "embedder": "tuned", "device": "cpu", "false_names": 0.01},
+        recognition={
+            "detector": "yunet_n",
+            "embedder": "tuned",
+            "device": "cpu",
+            "false_names": "1 in 100 visits",
+        },
     )
     document = yaml.safe_load(config.read_text()) | yaml.safe_load((product / "tuned.yaml").read_text())
     config.write_text(yaml.safe_dump(document | {"models_dir": str(product)}))
