@@ -81,14 +81,10 @@ class Gallery:
         for array in (self._matrix, self._starts, self._counts, self._centroids, self._compared):
             array.setflags(write=False)
 
-    def without_paused(self) -> Gallery:
-        """The gallery to recognise with: nobody in it who is paused."""
-        paused = {subject.subject_id for subject in self._subjects.values() if subject.paused}
-        if not paused:
-            return self
-        kept = [t for t in (*self._templates, *self.mismatched) if t.subject_id not in paused]
-        subjects = [subject for subject in self._subjects.values() if not subject.paused]
-        return Gallery(subjects, kept, self.model_id)
+    @cached_property
+    def paused(self) -> frozenset[str]:
+        """Ids of those who are compared with, so that nobody else gets their faces, but never named."""
+        return frozenset(subject.subject_id for subject in self._subjects.values() if subject.paused)
 
     @property
     def subjects(self) -> Mapping[str, Subject]:

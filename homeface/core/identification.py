@@ -233,10 +233,14 @@ def _settle(
 
     weights = np.array([look.weight for look in evidence.looks])
     row, newest_row, per_look = _compared(evidence, gallery, policy, weights)
-    shown = tuple(ranked(gallery.candidate_ids, row, _SHOWN_CANDIDATES))
+    ordered = ranked(gallery.candidate_ids, row, _SHOWN_CANDIDATES + len(gallery.paused))
+    shown = tuple(one for one in ordered if one.subject_id not in gallery.paused)[:_SHOWN_CANDIDATES]
     column = int(row.argmax())
-    margin = shown[0].score - shown[1].score if len(shown) > 1 else shown[0].score
+    margin = ordered[0].score - ordered[1].score if len(ordered) > 1 else ordered[0].score
 
+    if ordered[0].subject_id in gallery.paused:  # told as a stranger would be: nobody learns who it is
+        strange = (Reason.BELOW_THRESHOLD,)
+        return Unknown(strange, votes, shown) if looked_enough else Undecided(strange, votes, shown)
     against = _objections(evidence, gallery, policy, weights, row, alone=alone)
     if not alone and (newest_row[column] < policy.support or not _agree(per_look, weights, column, policy)):
         against = (*against, Reason.FACES_DISAGREE)

@@ -240,8 +240,9 @@ class Life:
         """Use other settings (``config.live``) from now on. Raises StoreError, GalleryError, ModelError."""
         self.config = config
         await self.hub.set_policies(*self._policies())
-        self._gallery_version = -1
-        await self.reload_gallery()
+        async with self._loading:  # a load that is going on has the old settings, and ends first
+            self._gallery_version = -1
+            await self._load_changed_gallery()
 
     def _policies(self) -> tuple[dict[str, RoomPolicy], PresencePolicy]:
         return wiring.room_policies(self.config), wiring.presence_policy(self.config)
@@ -256,8 +257,7 @@ class Life:
         if version == self._gallery_version:
             return
         subjects: list[Subject] = await asyncio.to_thread(self.store.subjects)
-        stored = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
-        gallery = stored.without_paused()
+        gallery = await asyncio.to_thread(self.store.gallery, self.engine.model_id)
         self.recognition = await asyncio.to_thread(recognition_of, gallery, self.config)
         if gallery.mismatched:
             _LOG.warning(

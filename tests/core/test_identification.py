@@ -127,6 +127,24 @@ def test_two_alike_subjects_are_not_told_apart_by_guessing() -> None:
     assert decision.reasons == (Reason.RUNNER_UP_TOO_CLOSE,)
 
 
+def test_a_paused_person_is_a_stranger_and_never_the_sibling() -> None:
+    berta = 0.7 * axis(0) + np.sqrt(1 - 0.7**2) * axis(1)
+    templates = [Template("a", "anna", axis(0), MODEL), Template("b", "berta", berta, MODEL)]
+    for paused in (False, True):
+        people = [Subject("anna", "Anna"), Subject("berta", "Berta", paused=paused)]
+        gallery = Gallery(people, templates, MODEL)
+        faces = [0.92 * berta + np.sqrt(1 - 0.92**2) * axis(10 + number) for number in range(6)]
+        visit = walk(*(Embedding(face.astype(np.float32), MODEL) for face in faces))
+        alone = identify_one(Embedding(berta, MODEL), GOOD, gallery, POLICY)
+        for decision in (decide(visit, gallery, POLICY), conclude(visit, gallery, POLICY), alone):
+            assert name_of(decision) == (None if paused else "berta")
+            if paused:
+                assert isinstance(decision, Unknown)
+                assert decision.reasons == (Reason.BELOW_THRESHOLD,)
+                assert [one.subject_id for one in decision.candidates] == ["anna"]
+        assert name_of(decide(walk(*person(0, 4)), gallery, POLICY)) == "anna"
+
+
 def test_an_id_switch_revokes_the_name() -> None:
     """The tracker's id moves from a member to a stranger: the name must go within two looks."""
     looks = person(0, 12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from asyncio import to_thread
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,18 @@ import pytest
 
 from homeface.adapters.store import Store
 from homeface.config import Config
+from homeface.config.live import changed
 from homeface.core.calibration import STRICTNESS
+from homeface.core.gallery import Gallery
+from homeface.service import life as life_module
 from homeface.service.life import Life
+from homeface.service.pipeline import Recognition
 from homeface.service.recognition import asked_rate
 from homeface.service.settings import effective
 from tests.fakes.engine import FakeEngine
 from tests.support.life import enrol, house_config, living, show
 from tests.support.mosquitto import Mosquitto, requires_mosquitto
-from tests.support.people import BOX, MUM, frame_with
+from tests.support.people import BOX, DAD, MUM, frame_with
 from tests.support.waiting import until
 from tests.support.web import API, PASSWORD, Browser, Reply, url_of
 
@@ -104,6 +110,32 @@ async def test_strictness_reaches_the_cameras_at_once(
         await change(browser, {"recognition.strictness": "relaxed"})
         assert asked_rate(life.config) == STRICTNESS["relaxed"]
         assert asked_rate(await to_thread(effective, config, store)) == STRICTNESS["relaxed"]
+
+
+async def test_a_load_that_is_going_on_never_keeps_the_older_settings(
+    config: Config, store: Store, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrol(store, MUM)
+    async with living(config, engine, store) as life:
+        began, may_end, load = threading.Event(), threading.Event(), life_module.recognition_of
+
+        def slow(gallery: Gallery, asked: Config) -> Recognition:
+            found = load(gallery, asked)
+            began.set()
+            assert may_end.wait(20)
+            return found
+
+        monkeypatch.setattr(life_module, "recognition_of", slow)
+        await enrol(store, DAD)
+        loading = asyncio.create_task(life.reload_gallery())
+        assert await to_thread(began.wait, 20)
+        changing = asyncio.create_task(life.apply(changed(life.config, "recognition.strictness", "strict")))
+        await until(lambda: life.config.recognition.strictness == "strict")
+        await life.hub.refresh()  # behind it in the order of the hub: the load is what it waits for now
+        may_end.set()
+        await asyncio.gather(loading, changing)
+        strict = load(await to_thread(store.gallery, engine.model_id), life.config).policy.threshold
+        assert life.watches["hall"].pipeline.recognition.policy.threshold == strict
 
 
 async def test_a_wrong_change_changes_nothing(config: Config, store: Store, engine: FakeEngine) -> None:
