@@ -1,4 +1,4 @@
-"""An environment of what ``requirements/lite.txt`` names and nothing else: there is no torch in it."""
+"""An environment of what ``docs/lite/requirements.txt`` names and nothing else: there is no torch in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = ROOT / "requirements" / "lite.txt"
+REQUIREMENTS = ROOT / "docs" / "lite" / "requirements.txt"
 
 
 def lite_site(folder: Path) -> Path:
