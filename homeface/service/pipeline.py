@@ -184,7 +184,7 @@ class Pipeline:
         for track, embedding in zip(wanted, await self._vectors(wanted), strict=False):
             bearer = self.tracker.note_embedding(track, embedding, track.face.quality, now)
             living[id(track)] = bearer
-            if self.keeps_faces:
+            if self.keeps_faces and bearer.doubted_since is None:  # else it may be another person's face
                 _keep(bearer, picture, embedding, now)
         return list(living.values())
 

@@ -59,6 +59,8 @@ class WebVisits:
         await self._visit(visit_id)
         subject = await self._who(who)
         visit_ids = await asyncio.to_thread(self._alike, visit_id) if who.group else [visit_id]
+        if who.visits is not None:
+            visit_ids = [one for one in visit_ids if one == visit_id or one in who.visits]
         visits = await asyncio.to_thread(self._opened, visit_ids)
         prepared = [await self._prepared(visit, face) for visit, face in _chosen(visits)]
         if not prepared:

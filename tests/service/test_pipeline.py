@@ -253,6 +253,18 @@ async def test_a_visit_without_a_name_shows_its_best_faces_at_the_end(engine: Fa
         assert float(face.embedding.vector @ person_vector(STRANGER)) > 0.9
 
 
+async def test_a_poor_face_of_somebody_else_is_not_kept_of_the_visit(engine: FakeEngine) -> None:
+    poor = replace(GOOD_QUALITY, score=0.2)
+    engine.quality_of = lambda person: poor if person == MUM else GOOD_QUALITY
+    pipeline = pipeline_of(engine, MUM)
+    pipeline.keeps_faces = True
+    await show(pipeline, frame_with((STRANGER, BOX)), 1000.0, 0.6)
+    await show(pipeline, WITH_MUM, 1000.6, 1.0)  # in the same place, too poor to tell the track apart
+    faces = [face for sighting in pipeline.flush() for face in sighting.faces]
+    assert faces
+    assert {tuple(persons_in(face.picture)) for face in faces} == {(STRANGER,)}
+
+
 async def test_faces_are_kept_only_where_that_is_wanted(engine: FakeEngine) -> None:
     pipeline = pipeline_of(engine, MUM)
     await show(pipeline, frame_with((STRANGER, BOX)), 1000.0, 2.0)

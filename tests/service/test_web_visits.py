@@ -79,6 +79,19 @@ async def test_a_stranger_is_kept_grouped_named_and_then_known(page: WebLife) ->
     assert sighting.decision.subject_id == eve
 
 
+async def test_of_a_group_only_what_was_shown_is_named(page: WebLife) -> None:
+    await visit(page, STRANGER)
+    await visit(page, STRANGER, "yard")
+    (shown,) = await kept(page, 2)
+    await visit(page, STRANGER)
+    await kept(page, 3)
+    body = {"name": "Eve", "group": True, "visits": [one["id"] for one in shown]}
+    answer = await page.owner.post(f"{INBOX}/{shown[0]['id']}/name", body)
+    assert answer.status == 200, answer.text
+    ((left,),) = await kept(page, 1)
+    assert left["id"] not in body["visits"]
+
+
 async def test_naming_goes_through_the_checks_of_photos(page: WebLife) -> None:
     await visit(page, STRANGER)
     ((one,),) = await kept(page, 1)

@@ -179,10 +179,12 @@ class VisitGroups(RootModel[list[VisitGroup]]):
 class NameVisit(Body):
     """Who it was: somebody enrolled (``person_id``), or somebody new (``name``).
 
-    ``group``: all visits that look like this one.
+    ``group``: all visits that look like this one; of them those in ``visits`` only, where that is given: a
+    person names what was shown, not what has come since.
     """
 
     person_id: Id | None = None
     name: ShortName | None = None
     group: bool = False
+    visits: Annotated[list[Id], Field(max_length=1000)] | None = None
     allow_lookalikes: bool = False

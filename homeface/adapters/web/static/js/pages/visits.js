@@ -47,7 +47,7 @@ async function nameIt(entry) {
         try {
           if (!chosen) throw new Error(t("Choose who it is."));
           const body = chosen === "new" ? { name: nameIn(form) } : { person_id: chosen };
-          const told = await post(`visits/unknown/${encodeURIComponent(first.id)}/name`, { ...body, group: Boolean(form.group?.checked) });
+          const told = await post(`visits/unknown/${encodeURIComponent(first.id)}/name`, { ...body, group: Boolean(form.group?.checked), visits: entry.visits.map((visit) => visit.id) });
           close({ told, who: chosen === "new" ? body.name : people.find((person) => person.id === chosen).name });
         } catch (error) {
           fault.textContent = error.message;
