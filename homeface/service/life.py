@@ -265,11 +265,16 @@ class Life:
                 len(gallery.mismatched),
                 self.engine.model_id,
             )
+        gone = {one.subject_id for one in self.subjects} - {one.subject_id for one in subjects}
         self.subjects = subjects
         self.publisher.set_subjects(subjects)
         await self.hub.set_subjects([subject.subject_id for subject in subjects if not subject.paused])
         for watch in self.watches.values():
             await watch.learn(self.recognition)
+            if gone:  # whose visit goes on now is a stranger, of whom nothing from before may stay
+                watch.forget_faces()
+        if gone and self.unknown is not None:
+            self.unknown.forget_waiting()
         self._gallery_version = version  # last: what failed or was cancelled on the way is tried again
         _LOG.info("The gallery has %d people with %d templates.", len(subjects), len(gallery.templates))
         for listener in self.gallery_listeners:

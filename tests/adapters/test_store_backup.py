@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ from homeface.adapters.store import Store, copies, read_backup, recover, schema
 from homeface.errors import BackupError, StoreDamagedError, StoreError
 from tests.adapters.test_store_failures import filled, new
 from tests.adapters.test_store_keys import everything
+from tests.adapters.test_store_unknown import visit
 
 PASSWORD = "correct horse"
 
@@ -154,6 +156,22 @@ class TestRestoring:
         copies.before_restore(path).unlink()
         assert gone.subject_id.encode() not in b"".join(f.read_bytes() for f in path.parent.iterdir())
 
+    def test_who_was_paused_since_stays_paused(self, store: Store, backup: Path) -> None:
+        store.change_subject(store.require_subject("Person 2").subject_id, paused=True)
+        store.restore(backup, PASSWORD)
+        assert [one.name for one in store.subjects() if one.paused] == ["Person 2"]
+
+    def test_faces_that_left_the_inbox_since_do_not_come_back(self, store: Store, tmp_path: Path) -> None:
+        for name in ("kept", "forgotten"):
+            store.add_unknown_visit(visit(name))
+        store.back_up(tmp_path / "backup", PASSWORD)
+        store.remove_unknown_visits(["forgotten"])
+        store.restore(tmp_path / "backup", PASSWORD)
+        assert [one.visit_id for one in store.unknown_visits()] == ["kept"]
+        with Store(tmp_path / "new" / "homeface.db") as machine:
+            machine.restore(tmp_path / "backup", PASSWORD)
+            assert len(machine.unknown_visits()) == 2  # nobody has settled anything here
+
     def test_the_acts_of_both_are_kept(self, store: Store, tmp_path: Path) -> None:
         store.note_act("cli:ada", "enrol", at=1.0)
         store.back_up(tmp_path / "kept", PASSWORD)
@@ -214,6 +232,41 @@ class TestRestoring:
         for number, info in enumerate(infos):
             assert read_backup(tmp_path / f"b{number}", PASSWORD) == info
             assert len(info.people) == info.templates
+
+
+class TestKilledOnTheWay:
+    """Power goes while the database is copied: what lies around holds people, too."""
+
+    @pytest.fixture
+    def left(self, path: Path) -> list[Path]:
+        folder = path.parent / ".homeface-abcd1234"
+        folder.mkdir(mode=0o700)
+        places = [
+            folder / path.name,
+            folder / f"{path.name}-wal",
+            path.with_name(f".{path.name}.daily.backup.part"),
+            path.with_name(f".{path.name}.v3.backup.part-journal"),
+            path.with_name(f".{path.name}.recovering"),
+        ]
+        for place in places:
+            shutil.copyfile(path, place)
+            os.utime(place, (1.0, 1.0))
+        os.utime(folder, (1.0, 1.0))
+        return places
+
+    def test_a_removal_reaches_it(self, store: Store, left: list[Path]) -> None:
+        store.remove_subject(store.require_subject("Person 1").subject_id)
+        assert [place.name for place in left if place.exists()] == []
+        assert not left[0].parent.exists()
+
+    def test_it_goes_by_itself_within_hours(self, store: Store, left: list[Path]) -> None:
+        store.forget_old_copies(0.0)
+        assert [place.name for place in left if place.exists()] == []
+
+    def test_a_copy_that_is_being_made_is_left_alone(self, store: Store, left: list[Path]) -> None:
+        os.utime(left[0])
+        store.forget_old_copies(0.0)
+        assert [place for place in left if place.exists()] == left[:2]
 
 
 class TestDamagedDatabase:

@@ -15,6 +15,7 @@ from homeface.adapters.store import Store
 from homeface.adapters.web.access import Scope
 from homeface.core.types import Identified, Reason
 from homeface.service import unknown_keeper
+from homeface.service.forgetting import forget_person
 from tests.fakes.engine import GOOD_QUALITY, FakeEngine
 from tests.support.disk import all_there, none_there
 from tests.support.life import camera_of, enrol, show
@@ -178,6 +179,28 @@ async def test_who_is_removed_leaves_the_inbox_too(page: WebLife, monkeypatch: p
     assert (await page.owner.delete(f"{API}/people/{mum['id']}")).status == 204
     left = await to_thread(page.home.store.unknown_visits)
     assert len(left) == 1
+
+
+async def test_who_is_removed_by_a_command_during_a_visit_leaves_no_face_of_it(page: WebLife) -> None:
+    mum = (await page.owner.get(f"{API}/people")).json[0]["id"]
+    await show(page.life, "hall", frame_with((MUM, BOX)))
+    assert page.life.watches["hall"].pipeline.tracker.living[0].kept
+    await to_thread(forget_person, page.home.store, mum, page.life.config, page.life.engine.model_id)
+    await page.life.reload_gallery()
+    camera_of(page.life, "hall").set_status(False, "gone")
+    ((one,),) = await kept(page, 1)
+    assert (one["faces"], one["picture_url"]) == (0, None)
+
+
+async def test_who_is_removed_is_in_no_visit_that_waits_to_be_written(page: WebLife) -> None:
+    keeper, mum = page.life.unknown, (await page.owner.get(f"{API}/people")).json[0]["id"]
+    assert keeper is not None
+    await show(page.life, "hall", frame_with((STRANGER, BOX)))
+    (sighting,) = page.life.watches["hall"].pipeline.flush()
+    keeper._waiting.append(sighting)  # the disk is slow
+    await to_thread(page.home.store.remove_subject, mum)
+    await page.life.reload_gallery()
+    assert not keeper._waiting
 
 
 async def test_switched_off_nothing_is_kept_and_what_was_is_forgotten(

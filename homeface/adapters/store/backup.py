@@ -27,6 +27,7 @@ from homeface.adapters.store.database import Database
 from homeface.adapters.store.failures import disk_full, told
 from homeface.adapters.store.keys import Keys, opens_with, seal_anew
 from homeface.adapters.store.people import trace_of
+from homeface.adapters.store.settled import keep_settled, settled_of
 from homeface.adapters.vault import sync_folder
 from homeface.errors import BackupError, StoreError
 
@@ -186,7 +187,7 @@ def _make_ready(
         state = ours.execute("SELECT id, state FROM presence_state").fetchall()
         acts = ours.execute("SELECT at, who, what, subject FROM audit ORDER BY id").fetchall()
         version = ours.execute("SELECT value FROM meta WHERE key = 'gallery_version'").fetchone()
-        access = access_of(ours)
+        access, settled = access_of(ours), settled_of(ours)
         vault = keys.vault
     if not opens_with(connection, key):
         raise BackupError("The backup is damaged: its key does not open its database.")
@@ -199,6 +200,7 @@ def _make_ready(
     connection.executemany("DELETE FROM subject WHERE id = ?", [(subject_id,) for subject_id in left_out])
     connection.executemany("INSERT OR IGNORE INTO removed_subject VALUES (?, ?)", removed)
     keep_access(connection, access)
+    keep_settled(connection, settled)
     connection.execute("DELETE FROM presence_state")
     connection.executemany("INSERT INTO presence_state VALUES (?, ?)", state)
     connection.execute("DELETE FROM audit WHERE at >= ?", (acts[0][0] if acts else float("inf"),))
@@ -220,7 +222,7 @@ def _outrun(connection: sqlite3.Connection, ours: int) -> None:
 def _beside(path: Path) -> Iterator[Path]:
     """A place for a database in a private folder on the same disk, cleared away afterwards."""
     try:
-        with tempfile.TemporaryDirectory(prefix=".homeface-", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=copies.FOLDER_PREFIX, dir=path.parent) as folder:
             yield Path(folder) / "homeface.db"
     except OSError as error:
         if error.errno == 28:

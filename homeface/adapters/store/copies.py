@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from pathlib import Path
 
 from homeface.adapters.store import schema
 
+FOLDER_PREFIX = ".homeface-"
+"""Of the private folders in which a backup or a restore is made ready, beside the database."""
 _SIDE_FILES = ("", "-wal", "-shm")
+_LEFT_SECONDS = 3600.0
 
 
 def before_migration(path: Path, version: int) -> Path:
@@ -38,6 +42,27 @@ def all_copies(path: Path) -> list[Path]:
     """Every file beside the database that holds people, whole or damaged."""
     names = (f"{path.name}.*.backup", f"{path.name}.damaged-*")
     return sorted(copy for name in names for copy in path.parent.glob(name))
+
+
+def clear_left(path: Path) -> None:
+    """Delete what a process left that was killed while it copied the database: nobody has written to it for
+    an hour. It holds people, too. Raises OSError.
+    """
+    before = time.time() - _LEFT_SECONDS
+    folders = [left for left in path.parent.glob(f"{FOLDER_PREFIX}????????") if left.is_dir()]
+    files = [
+        left for name in (".*.part*", ".recovering*") for left in path.parent.glob(f".{path.name}{name}")
+    ]
+    for left in (*folders, *files):
+        try:
+            if max(one.stat().st_mtime for one in (left, *left.glob("*"))) >= before:
+                continue
+            if left in folders:
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+        except FileNotFoundError:
+            continue  # whoever made it is alive, and has just cleared it away
 
 
 def set_aside(path: Path) -> Path:

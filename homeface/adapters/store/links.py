@@ -116,8 +116,17 @@ class LinkTables:
             return links + sessions
 
     def remove_link(self, link_id: str) -> bool:
-        """The link and its sessions end; False when there is none."""
+        """The link and its sessions end; False when there is none.
+
+        With an invite goes the personal link that was made since somebody came by it: they could have.
+        """
         with self._database.write() as connection:
+            connection.execute(
+                "DELETE FROM link WHERE kind = 'personal' AND EXISTS (SELECT 1 FROM link AS invite WHERE "
+                "invite.id = ? AND invite.kind = 'invite' AND invite.subject_id = link.subject_id "
+                "AND invite.opened_at <= link.created_at)",
+                (link_id,),
+            )
             found = connection.execute("DELETE FROM link WHERE id = ?", (link_id,)).rowcount
         return bool(found)
 

@@ -214,12 +214,13 @@ class Store(
 
     def forget_old_copies(self, older_than: float) -> int:
         """Delete copies beside the database from before ``older_than`` (seconds since the epoch): retention
-        is for them, too. Returns how many. Raises StoreError.
+        is for them, too. What a killed process left goes as well. Returns how many copies. Raises StoreError.
         """
         try:
             old = [copy for copy in copies.all_copies(self.path) if copy.stat().st_mtime < older_than]
             for copy in old:
                 copy.unlink(missing_ok=True)
+            copies.clear_left(self.path)
         except OSError as error:
             raise StoreError(f"An old copy of the database cannot be deleted: {error}.") from error
         return len(old)
@@ -257,6 +258,7 @@ class Store(
         try:
             for copy in copies.all_copies(self.path):
                 copy.unlink(missing_ok=True)
+            copies.clear_left(self.path)
         except OSError as error:
             raise StoreError(
                 f"The {what} was removed, but not from an old copy of the database ({error}); delete it."

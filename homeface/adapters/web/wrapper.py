@@ -127,7 +127,8 @@ async def guard(request: web.Request, handler: HttpHandler) -> web.StreamRespons
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception:  # noqa: BLE001 - the one place where a bug becomes an answer
-        _LOG.exception("%s %s failed.", request.method, request.path)
+        resource = request.match_info.route.resource  # not the path itself: a link's secret stands in it
+        _LOG.exception("%s %s failed.", request.method, resource.canonical if resource else "of no route")
         return error_answer(500, "bug", "This went wrong in homeface itself; its log tells more.")
 
 

@@ -105,6 +105,31 @@ async def test_an_invite_that_is_taken_back_throws_out_who_came_by_it(home: WebH
     assert (await guest.get(f"{API}/me")).status == 401
 
 
+async def test_taking_an_invite_back_also_ends_the_personal_link_made_by_it(home: WebHome) -> None:
+    guest = await came_in(home, await invited(home, name="Ben"))
+    person = (await guest.post(f"{API}/me/consent", AGREE)).json["person_id"]
+    url = (await guest.post(f"{API}/people/{person}/link")).json["url"]
+    back = await came_in(home, url.rpartition("/me/")[2])
+    owner = await home.owner()
+    (invite,) = (await owner.get(f"{API}/invites")).json["invites"]
+    assert (await owner.delete(f"{API}/invites/{invite['id']}")).status == 204
+    assert (await back.get(f"{API}/me")).status == 401
+    again = await Browser(home).post(OPEN, {"secret": url.rpartition("/me/")[2]})
+    assert (again.status, again.key) == (404, "link_over")
+
+
+async def test_a_bug_tells_the_log_no_secret_of_a_link(
+    home: WebHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> str:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("homeface.adapters.web.pages.render", fail)
+    assert (await Browser(home).get("/me/very-secret-words")).status == 500
+    assert "a bug" in caplog.text
+    assert "very-secret-words" not in caplog.text
+
+
 async def test_an_old_text_is_not_agreed_to(home: WebHome) -> None:
     guest = await came_in(home, await invited(home, name="Ben"))
     refused = await guest.post(f"{API}/me/consent", {"version": "0", "language": "de"})
