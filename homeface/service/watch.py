@@ -129,7 +129,7 @@ class CameraWatch:
             await self._hub.observe(sightings)
 
     def _show(self, frame: Frame) -> None:
-        if self.keeps_newest:
+        if self.keeps_newest and self.status.available:  # it may have died while the frame was looked at
             self.newest = frame
         for tap in tuple(self._taps):
             tap(frame)

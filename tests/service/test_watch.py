@@ -10,7 +10,7 @@ import pytest
 
 from homeface.adapters.camera import CameraSettings
 from homeface.core.presence import EventKind, House, HouseState, PresenceEvent, RoomPolicy
-from homeface.core.types import Identified, Sighting, Unknown
+from homeface.core.types import Box, Face, Identified, ImageBGR, Picture, Sighting, Unknown
 from homeface.service.hub import Hub
 from homeface.service.watch import CameraWatch
 from tests.fakes.camera import FakeCamera
@@ -99,6 +99,30 @@ async def test_frames_become_presence(place: Place) -> None:
     assert (event.kind, event.subject_id, event.camera) == (EventKind.ARRIVED, "p10", "hall")
     assert event.captured_at <= place.now
     assert place.world.state.rooms["hall"].names == ("p10",)
+
+
+async def test_a_picture_in_flight_when_the_camera_dies_is_not_shown(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.watch.keeps_newest = True
+    await place.show((MUM, BOX))
+    assert place.watch.newest is not None
+    began, may_end, look = asyncio.Event(), asyncio.Event(), place.engine.look
+
+    async def slow(image: ImageBGR | Picture, regions: Sequence[Box] | None = None) -> list[Face]:
+        began.set()
+        await may_end.wait()
+        return await look(image, regions)
+
+    monkeypatch.setattr(place.engine, "look", slow)
+    place.now += 0.2
+    place.camera.push(frame_with((DAD, BOX)), place.now)
+    await began.wait()
+    place.camera.set_status(False, "camera hall sends nothing")
+    await until(lambda: place.watch.newest is None)
+    may_end.set()
+    await until(lambda: not place.world.state.rooms["hall"].available)
+    assert place.watch.newest is None
 
 
 async def test_a_camera_that_dies_ends_its_visits_with_a_verdict(place: Place) -> None:
