@@ -139,11 +139,12 @@ class Accounts:
     async def change_password(self, who: Who, old: str, new: str, session: str, source: str) -> None:
         """Raises NotAllowedError when ``old`` is wrong; the account's other sessions end."""
         account = await self._account(who)
-        await self._attempt(source)
+        guessing = _guessing(source, account, None)
+        await self._attempt(guessing)
         if not await self._verify(account.password, old):
             _LOG.warning("A wrong password came from %s.", source)
             raise NotAllowedError("The old password is not right.", key="wrong_password")
-        await asyncio.to_thread(self._store.forget_failures, source)
+        await asyncio.to_thread(self._store.forget_failures, guessing)
         _refuse_weak(new)
         await asyncio.to_thread(
             self._store.set_password, account.account_id, await self._hash(new), keep_session=key_of(session)
@@ -151,14 +152,15 @@ class Accounts:
 
     async def log_in(self, name: str | None, password: str, source: str) -> str:
         """The secret of a new session. Raises NotLoggedInError, and BusyError after too many tries."""
-        await self._attempt(source)
         find = self._store.owner if name is None else lambda: self._store.account_named(name)
         account = await asyncio.to_thread(find)
+        guessing = _guessing(source, account, name)
+        await self._attempt(guessing)
         good = await self._verify(account.password if account else None, password)
         if account is None or not good:
             _LOG.warning("A wrong password came from %s.", source)
             raise NotLoggedInError("This is not the right password.", key="wrong_password")
-        await asyncio.to_thread(self._store.forget_failures, source)
+        await asyncio.to_thread(self._store.forget_failures, guessing)
         if self._hasher.check_needs_rehash(account.password):
             await asyncio.to_thread(self._store.set_password, account.account_id, await self._hash(password))
         return await self.open_session(account_id=account.account_id)
@@ -343,6 +345,14 @@ def csrf_of(secret: str) -> str:
 def bytes_of(text: str) -> bytes:
     """Of a header: what came may be no UTF-8 at all."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def _guessing(source: str, account: AccountRecord | None, name: str | None) -> str:
+    """What the brakes count as one: a source and the account whose password it tries. Who logs in to their
+    own in between must not win new tries at another's; a name that is none is counted just the same.
+    """
+    tried = account.account_id if account else hashlib.sha256(bytes_of(name or "")).hexdigest()[:12]
+    return f"{source} {tried}"
 
 
 def _refuse_weak(password: str) -> None:

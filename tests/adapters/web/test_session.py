@@ -160,6 +160,17 @@ async def test_a_right_password_forgets_the_wrong_ones(home: WebHome) -> None:
     assert await to_thread(home.store.failures, 0) == []
 
 
+async def test_who_logs_in_between_guesses_at_another_account_is_braked_all_the_same(home: WebHome) -> None:
+    await home.owner()
+    await home.accounts.add_account("member", "Kid", "quite another one", None)
+    guesses = []
+    for _ in range(3):
+        guesses += [(await Browser(home).post(SESSION, WRONG)).status for _ in range(4)]
+        own = await Browser(home).post(SESSION, {"name": "Kid", "password": "quite another one"})
+        assert (own.status, own.json["role"]) == (200, "member")
+    assert guesses == [401] * 5 + [429] * 7
+
+
 async def test_each_address_behind_a_proxy_has_its_own_brake(tmp_path: Path) -> None:
     async with web_home(tmp_path, WebSettings(trusted_proxies=("127.0.0.1/32",))) as home:
         await home.owner()
