@@ -133,6 +133,8 @@ class _Training:
         self._optimizer = task.optimizer()
         self._schedule = task.schedule(self._optimizer, self._steps, settings.epochs)
         self._module, self._wrapped = fabric.setup(task.module, self._optimizer)
+        self._has_stepped = False
+        self._optimizer.register_step_post_hook(self._note_step)
         self._progress = self._restore()
         self._finite = Finiteness(fabric.device)
         self._sums: dict[str, Tensor] = {
@@ -197,13 +199,19 @@ class _Training:
             )
             if self._scaler is None and norm is not None:  # with a scaler such steps are left out
                 self._finite.note(norm)
+        self._has_stepped = False
         self._wrapped.step()
-        self._schedule.step()
-        self._task.stepped()
+        if self._has_stepped:  # the scaler of half precision leaves out steps whose gradients overflow
+            self._schedule.step()
+            self._task.stepped()
         self._finite.note(total)
         for name, value in {"loss": total, **losses}.items():
             double = value.detach().double()
             self._sums[name] = self._sums[name] + double if name in self._sums else double
+
+    def _note_step(self, *_: Any) -> None:
+        """Called by the optimiser after a step that it really took."""
+        self._has_stepped = True
 
     def _look(self) -> Figures:
         """Mean losses of the epoch so far. Raises ``NonFiniteLossError``."""

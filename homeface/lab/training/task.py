@@ -76,7 +76,7 @@ class Task(Protocol):
         """Scalar losses of one batch by name; their sum is minimised. ``module`` is the one to call."""
 
     def stepped(self) -> None:
-        """After each optimiser step, e.g. for a moving average of the weights."""
+        """After each step that the optimiser took, e.g. for a moving average of the weights."""
 
     def validate(self) -> Figures:
         """Figures of the module as it is; called on one device, without gradients."""

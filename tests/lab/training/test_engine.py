@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,11 +13,16 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from torch.optim import Optimizer
 
 from homeface.errors import NonFiniteLossError, TrainingError
+from homeface.lab.training import engine as engines
 from homeface.lab.training.checkpoint import read_tensors
 from homeface.lab.training.engine import Engine, Outcome, draw
 from homeface.lab.training.folder import RunFolder
+from homeface.lab.training.schedules import EachStep
 from homeface.lab.training.settings import TrainingSettings
 from tests.lab.training.lines import Line
 
@@ -157,6 +163,28 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, whole: tuple[O
     assert read_tensors(tmp_path / "last.ckpt")["progress"]["epoch"] == 2
     assert not (tmp_path / "last.ckpt.part").is_symlink()
     assert weights(train(tmp_path)[1]) == weights(whole[1])
+
+
+class Fading(Line):
+    """A rate that halves with each step."""
+
+    def schedule(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> EachStep:  # type: ignore[override]
+        return EachStep(optimizer, lambda step: 0.5**step)
+
+
+def test_steps_that_half_precision_leaves_out_move_no_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor, with a scaler that begins far too high: its first gradients overflow."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20)
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
+    monkeypatch.setattr(engines, "_fabric", lambda _settings: (fabric, scaler))
+    line = Fading(dropout=0.0)
+    Engine(SETTINGS).fit(line, begun(tmp_path))
+    left_out = 20 - round(math.log2(scaler.get_scale()))
+    assert 0 < left_out < EPOCHS * STEPS
+    assert line.steps == EPOCHS * STEPS - left_out
+    assert read_tensors(tmp_path / "last.ckpt")["states"]["schedule"] == {"step": line.steps}
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04" + bytes(100)])
