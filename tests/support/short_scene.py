@@ -50,10 +50,13 @@ class Turns:
 
 
 def taking_turns(seed: int = 7) -> Scene:
-    """22 s: the person comes for eight seconds, then the stranger as long; meant to run in a loop."""
+    """24 s: the person comes for eight seconds, then the stranger as long; meant to run in a loop.
+
+    Between them lies a hold time of four seconds, so that who left is told before who came.
+    """
     friend, stranger = _cast(seed)
-    visits = (_moved(friend, 1.0, 9.0), _moved(stranger, 10.5, 18.5))
-    return Scene(seed, (KITCHEN,), 22.0, visits)
+    visits = (_moved(friend, 1.0, 9.0), _moved(stranger, 13.0, 21.0))
+    return Scene(seed, (KITCHEN,), 24.0, visits)
 
 
 def staying(seed: int = 7) -> Scene:
