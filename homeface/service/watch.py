@@ -122,8 +122,8 @@ class CameraWatch:
                 if frame is None or frame.captured_at < self._resumed_at:
                     continue  # taken before the switch was turned, and only now delivered
                 sightings = await self.pipeline.process(frame)
-                if not self._resumed.is_set():
-                    continue
+                if not self._resumed.is_set() or frame.captured_at < self._resumed_at:
+                    continue  # switched off meanwhile, perhaps on again: what was seen before counts no more
                 self._camera.set_attention(self.tapped or not self.pipeline.attention.resting)
                 self._show(frame)
             await self._hub.observe(sightings)
