@@ -113,7 +113,7 @@ def test_a_backup_brings_back_what_was_there(visitors: Visitors) -> None:
     page.get_by_role("button", name="Done").click()
     expect(page).to_have_url(visitor.house.url)
     page.goto(person)
-    expect(page.get_by_role("switch")).not_to_be_checked()
+    expect(page.get_by_role("switch")).to_be_checked()  # whoever is paused stays so, whatever the backup says
 
 
 def test_a_house_camera_takes_pictures_of_who_stands_before_it(visitors: Visitors) -> None:

@@ -12,7 +12,7 @@ from tests.cli.conftest import Command
 
 def test_a_right_configuration(homeface: Command, config: Path) -> None:
     answer = homeface("config", "check")
-    assert (answer.code, answer.out) == (0, "The configuration is right: 1 rooms, 1 cameras.\n")
+    assert (answer.code, answer.out) == (0, "The configuration is right: 1 room, 1 camera.\n")
     assert homeface("config", "check", "--json").json == {"ok": True, "problems": []}
 
 

@@ -83,7 +83,6 @@ def of_plain_loop(task: Task, settings: TrainingSettings) -> list[float]:
         collate_fn=task.data.collate,
         pin_memory=cuda,
         persistent_workers=settings.workers > 0,
-        worker_init_fn=one_thread,
         prefetch_factor=4 if settings.workers else None,
     )
     module = task.module.to(device).train()
@@ -91,7 +90,9 @@ def of_plain_loop(task: Task, settings: TrainingSettings) -> list[float]:
     speeds = []
     for _ in range(settings.epochs):
         began, done = time.monotonic(), 0
-        for step, batch in enumerate(loader):
+        with one_thread():
+            batches = iter(loader)
+        for step, batch in enumerate(batches):
             with torch.autocast(device.type, torch.float16, enabled=cuda):
                 loss = _sum(task.losses(module, _to(batch, device)))
             optimizer.zero_grad(set_to_none=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -42,17 +43,29 @@ def batches(
         num_workers=workers,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=one_thread,
     )
-    return iter(loader)
+    with one_thread():
+        return iter(loader)
 
 
-def one_thread(_worker: int) -> None:
-    """OpenCV would start as many threads as there are cores in each worker."""
-    if find_spec("cv2") is not None:
-        import cv2
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """What is forked in here has an OpenCV of one thread.
 
-        cv2.setNumThreads(1)
+    Else each worker would start as many as there are cores. It is done before the fork, not after it: a child
+    has its parent's threads in name only.
+    """
+    if find_spec("cv2") is None:
+        yield
+        return
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class _Drawn(Dataset[Any]):

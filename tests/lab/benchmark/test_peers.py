@@ -108,7 +108,8 @@ def test_share_of_a_cards_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with Crew(_setting(), tmp_path / "crops.npy") as crew:
         told = share_of_peak(crew)
     assert told == {
-        "peak_tflops": 100.0, "facenet_tflops": 32.0, "share_of_peak": 0.32, "faces_per_second": 32000.0,
+        "peak_tflops": 100.0, "facenet_tflops": 128.0, "share_of_peak": 1.28, "faces_per_second": 128_000.0,
+        "faces_at_once": 256.0,
     }  # fmt: skip
 
 
