@@ -105,7 +105,6 @@ MANIFEST: tuple[ModelSpec, ...] = (
         colour="rgb",
         mean=(127.5, 127.5, 127.5),
         std=(128.0, 128.0, 128.0),
-        bfloat16=Low.ALL,
     ),
     ModelSpec(
         name="yunet_n",
@@ -119,7 +118,6 @@ MANIFEST: tuple[ModelSpec, ...] = (
                 322_906,
             ),
         ),
-        bfloat16=Low.ALL,
     ),
     ModelSpec(
         name="yunet_s",

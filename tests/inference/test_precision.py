@@ -106,10 +106,13 @@ class TestParity:
     def test_faces_are_those_of_float32(self, name: str, pytestconfig: pytest.Config) -> None:
         spec = find_spec(name, Kind.DETECTOR)
         kept = Path(pytestconfig.cache.mkdir("compiled-models"))  # type: ignore[union-attr]
-        low, full = (load_detector(spec, place(wish, kept), 40) for wish in ("auto", "float32"))
+        wishes = ("auto", "bfloat16", "float32")
+        default, low, full = (load_detector(spec, place(wish, kept), 40) for wish in wishes)
         pictures = [picture for picture, _ in faces(40)]
         overlaps = []
-        for found, expected in zip(low.detect(pictures), full.detect(pictures), strict=True):
+        results = (detector.detect(pictures) for detector in (default, low, full))
+        for usual, found, expected in zip(*results, strict=True):
+            assert [face.box for face in usual] == [face.box for face in expected]
             assert len(found) == len(expected)
             boxes = [np.array([face.box for face in each]).reshape(-1, 4) for each in (expected, found)]
             overlaps += iou_matrix(*boxes).max(axis=1).tolist()
