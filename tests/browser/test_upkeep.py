@@ -98,7 +98,7 @@ def test_a_backup_brings_back_what_was_there(visitors: Visitors) -> None:
     download.value.save_as(file)
     assert b"Silvio" not in file.read_bytes()
     page.goto(person)
-    page.get_by_role("switch").check()
+    page.get_by_role("switch").click()
     expect(page.locator(".chip", has_text="Paused")).to_be_visible()
     page = visitor.open("settings/backup")
     page.locator("#restore-file").set_input_files(file)

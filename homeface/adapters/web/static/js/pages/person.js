@@ -144,6 +144,7 @@ function gone() {
 
 function pauseSwitch(event) {
   const paused = event.target.checked;
+  person.paused = paused; // what is drawn meanwhile does not turn it back
   act(event.target, async () => {
     try {
       await patch(path, { paused });
