@@ -12,12 +12,13 @@ import torch
 
 from homeface.core.types import Detection, ImageBGR
 from homeface.errors import ModelError
-from homeface.inference.detectors import BATCH, as_detections
+from homeface.inference.detectors import as_detections
 from homeface.inference.detectors.mtcnn import CELL_PX, CROP_PX, PYRAMID_FACTOR, STRIDE_PX, MtcnnSettings
 from homeface.inference.detectors.on_device import (
     Pile,
     Upload,
     best_of_each,
+    by_size,
     halved,
     interpolated,
     suppress,
@@ -45,17 +46,7 @@ class MtcnnOnDevice:
 
     def detect(self, images: Sequence[ImageBGR]) -> list[list[Detection]]:
         """Faces of each picture, best first; pictures may differ in size, those of one size share passes."""
-        found: list[list[Detection]] = [[] for _ in images]
-        same_size: dict[tuple[int, ...], list[int]] = {}
-        for index, image in enumerate(images):
-            same_size.setdefault(image.shape, []).append(index)
-        with torch.inference_mode():
-            for indices in same_size.values():
-                for start in range(0, len(indices), BATCH):
-                    part = indices[start : start + BATCH]
-                    for index, faces in zip(part, self._detect([images[i] for i in part]), strict=True):
-                        found[index] = faces
-        return found
+        return by_size(images, self._detect)
 
     def close(self) -> None:
         """Free the networks."""

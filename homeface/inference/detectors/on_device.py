@@ -6,13 +6,32 @@ also runs on torch's ``cpu``, where the tests compare both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
 from torch.nn import functional
 
-from homeface.core.types import ImageBGR
+from homeface.core.types import Detection, ImageBGR
+from homeface.inference.detectors import BATCH
+
+Faces = list[list[Detection]]
+"""Of each picture."""
+
+
+def by_size(images: Sequence[ImageBGR], detect: Callable[[Sequence[ImageBGR]], Faces]) -> Faces:
+    """``detect`` for at most ``BATCH`` pictures of one size at a time; answers in the order of ``images``."""
+    found: Faces = [[] for _ in images]
+    same_size: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        same_size.setdefault(image.shape, []).append(index)
+    with torch.inference_mode():
+        for indices in same_size.values():
+            for start in range(0, len(indices), BATCH):
+                part = indices[start : start + BATCH]
+                for index, faces in zip(part, detect([images[i] for i in part]), strict=True):
+                    found[index] = faces
+    return found
 
 
 class Upload:

@@ -16,10 +16,10 @@ from torch.nn import functional
 from homeface.core.geometry import nms
 from homeface.core.types import Detection, ImageBGR
 from homeface.errors import ModelError
-from homeface.inference.detectors import BATCH, as_detections
+from homeface.inference.detectors import as_detections
 from homeface.inference.detectors.landmarks import SAME_FACE
 from homeface.inference.detectors.letterbox import STRIDE_PX
-from homeface.inference.detectors.on_device import Pile, Upload, resized
+from homeface.inference.detectors.on_device import Pile, Upload, by_size, resized
 from homeface.inference.detectors.yunet import (
     CLOSEUP,
     MAX_CANDIDATES,
@@ -61,17 +61,7 @@ class YuNetOnDevice:
 
     def detect(self, images: Sequence[ImageBGR]) -> list[list[Detection]]:
         """Faces of each picture, best first; pictures may differ in size, those of one size share a pass."""
-        found: list[list[Detection]] = [[] for _ in images]
-        same_size: dict[tuple[int, ...], list[int]] = {}
-        for index, image in enumerate(images):
-            same_size.setdefault(image.shape, []).append(index)
-        with torch.inference_mode():
-            for indices in same_size.values():
-                for start in range(0, len(indices), BATCH):
-                    part = indices[start : start + BATCH]
-                    for index, faces in zip(part, self._detect([images[i] for i in part]), strict=True):
-                        found[index] = faces
-        return found
+        return by_size(images, self._detect)
 
     def close(self) -> None:
         """Free the network."""

@@ -15,7 +15,7 @@ from homeface.lab.export.forms import FORMATS, as_onnx, write
 from homeface.lab.export.judging import Accuracy, accuracy, calibration_rows, milliseconds
 from homeface.lab.export.quantising import in_eight_bits, in_half
 from homeface.lab.training.checkpoint import replace_file
-from homeface.lab.training.embedding.product import entry_of
+from homeface.lab.training.entry import entry_of
 
 PRECISIONS = ("float32", "fp16", "int8")
 

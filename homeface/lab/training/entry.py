@@ -8,8 +8,8 @@ from homeface.inference.manifest import ModelSpec
 
 
 def entry_of(spec: ModelSpec) -> str:
-    """YAML of a model with one file: an item of ``models``."""
-    (artefact,) = spec.artefacts
+    """YAML of a made model, by its first file: an item of ``models``."""
+    artefact = spec.artefacts[0]
     lines = {
         "name": spec.name,
         "family": spec.family.value,

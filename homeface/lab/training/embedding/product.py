@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from homeface.errors import ModelError
 from homeface.inference.manifest import Artefact, Family, ModelSpec, custom_model
 from homeface.lab.training.checkpoint import replace_file
 from homeface.lab.training.embedding.networks import Backbone, build
+from homeface.lab.training.entry import entry_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,26 +49,6 @@ def check_name(name: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise ModelError(f"A model cannot be called {name!r}: use lower-case letters, digits and _ . -")
     return name
-
-
-def entry_of(spec: ModelSpec) -> str:
-    """YAML of a made model: an item of ``models``."""
-    lines = {
-        "name": spec.name,
-        "family": spec.family.value,
-        "file": spec.artefacts[0].file,
-        "sha256": spec.artefacts[0].sha256,
-        "licence": json.dumps(spec.licence, ensure_ascii=False),
-        "input_px": spec.input_px,
-        "colour": spec.colour,
-        "mean": list(spec.mean),
-        "std": list(spec.std),
-        "template": spec.template,
-    }
-    return "\n".join(
-        f"{'  - ' if number == 0 else '    '}{key}: {value}"
-        for number, (key, value) in enumerate(lines.items())
-    )
 
 
 def make_product(
