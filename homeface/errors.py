@@ -13,7 +13,8 @@
     │  └─ CameraAuthError           wrong credentials; retried at the slowest pace
     ├─ BrokerError                  retried for ever
     ├─ GalleryError
-    │  └─ ModelMismatchError        a template made by another embedding model
+    │  ├─ ModelMismatchError        a template made by another embedding model
+    │  └─ NameTakenError            somebody else bears that name
     ├─ StoreError                   the database or its disk
     │  ├─ StoreDamagedError         the file is damaged: a copy may take its place
     │  ├─ StoreKeyError             the key is missing, or another one: says what is lost without it
@@ -118,6 +119,10 @@ class GalleryError(HomefaceError):
 
 class ModelMismatchError(GalleryError):
     """A template was made by another embedding model than the one in use."""
+
+
+class NameTakenError(GalleryError):
+    """Somebody else who is enrolled bears that name."""
 
 
 class StoreError(HomefaceError):

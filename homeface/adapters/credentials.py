@@ -5,7 +5,6 @@ Asks ``systemd-creds`` (systemd 250 or newer). The sealed file is useless on any
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,17 +16,6 @@ SEALED_FOLDER = Path("/etc/credstore.encrypted")
 LEAST_SYSTEMD = 250
 SealedBy = Literal["auto", "host", "tpm2", "host+tpm2"]
 _SECONDS = 60
-
-
-def systemd_version() -> int | None:
-    """Of this machine; None: no systemd."""
-    program = shutil.which("systemctl")
-    if program is None:
-        return None
-    told = subprocess.run([program, "--version"], capture_output=True, check=False).stdout  # noqa: S603
-    text = told.decode(errors="replace")
-    found = re.match(r"systemd (\d+)", text)
-    return int(found[1]) if found else None
 
 
 def seal(name: str, plain: bytes, target: Path, by: SealedBy) -> None:

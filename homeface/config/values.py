@@ -40,7 +40,6 @@ _DURATION = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([A-Za-z]+)\s*", re.ASCII
 _BARE_NUMBER = re.compile(r"\s*[-+]?[\d.]+\s*", re.ASCII)
 _RATE = re.compile(r"\s*(\d{1,9})\s*(?:/|\s+in\s+)\s*(\d{1,12})(?:\s+visits?)?\s*", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_HUGE_SECONDS = 3650 * 86400.0
 
 
 def parse_duration(value: object) -> float:

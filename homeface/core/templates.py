@@ -288,12 +288,23 @@ def _diverse(group: Sequence[Template], bound: int) -> set[int]:
     quality = np.array([max(0.05, min(1.0, template.quality)) for template in group])
     middle = rows.mean(axis=0)
     first = int(np.argmax(quality * (1.0 + rows @ middle)))
-    chosen = [first]
-    novelty = 1.0 - rows @ rows[first]
-    while len(chosen) < bound:
-        worth = quality * np.maximum(novelty, 0.0)
+    return set(most_diverse(rows, quality, bound, first))
+
+
+def most_diverse(
+    rows: NDArray[np.float32], quality: NDArray[np.float64], bound: int, first: int | None = None
+) -> list[int]:
+    """Indices of at most ``bound`` rows, each time the one with the most of quality × novelty.
+
+    ``rows`` (N, d) unit vectors; ``quality`` (N,) above 0; novelty: 1 - cosine to the nearest one chosen.
+    ``first``: where to begin; None: with the best quality.
+    """
+    chosen: list[int] = []
+    novelty = np.ones(len(rows))
+    while len(chosen) < min(bound, len(rows)):
+        worth = quality * np.maximum(novelty, 1e-6)
         worth[chosen] = -1.0
-        best = int(np.argmax(worth))
+        best = int(np.argmax(worth)) if chosen or first is None else first
         chosen.append(best)
         novelty = np.minimum(novelty, 1.0 - rows @ rows[best])
-    return set(chosen)
+    return chosen

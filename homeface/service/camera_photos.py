@@ -20,7 +20,7 @@ from homeface.errors import (
 )
 from homeface.service.crops import crop_of, cut_out
 from homeface.service.enrolment import Enrolment, Prepared
-from homeface.service.pipeline import FaceEngine
+from homeface.service.pipeline import FaceEngine, look_in_turn
 from homeface.service.watch import CameraWatch
 
 MOST_FACES = 8
@@ -74,8 +74,7 @@ class CameraPhotos:
 
     async def _look(self, frame: Frame, seen: _Seen) -> None:
         seen.frames += 1
-        async with self._engine.turn():
-            faces = await self._engine.look(frame.picture)
+        faces = await look_in_turn(self._engine, frame.picture)
         try:
             face, quality = choose_face(faces, self._enrolment.policy)
             (embedding,) = await self._engine.embed([face.crop])

@@ -31,7 +31,7 @@ from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.geometry import iou
 from homeface.core.quality import judge
 from homeface.core.templates import Limits, chosen_gallery, outliers
-from homeface.core.types import Box, Embedding, Face, ImageBGR
+from homeface.core.types import Box, Embedding, Face
 from homeface.errors import (
     BusyError,
     EnrolmentError,
@@ -42,7 +42,7 @@ from homeface.errors import (
     ModelMismatchError,
 )
 from homeface.service.crops import cut_crop
-from homeface.service.pipeline import FaceEngine
+from homeface.service.pipeline import FaceEngine, look_in_turn
 
 Photo: TypeAlias = tuple[str, Path | bytes]
 """What people know the photo as, and the photo."""
@@ -229,7 +229,7 @@ class Enrolment:
         except ImageError as error:
             return Verdict(UNREADABLE, str(error))
         try:
-            face, quality = choose_face(await _look(self._engine, image), self._policy)
+            face, quality = choose_face(await look_in_turn(self._engine, image), self._policy)
         except EnrolmentError as error:
             return refused(error)
         embedding = await self._embed(face)
@@ -303,7 +303,7 @@ class Enrolment:
             image = await asyncio.to_thread(load_photo, crop.jpeg, f"The kept photo {template.template_id}")
         except (ImageError, SealBrokenError) as error:
             return UNREADABLE, str(error)
-        face = same_face(await _look(self._engine, image), crop.box)
+        face = same_face(await look_in_turn(self._engine, image), crop.box)
         if face is None:
             return NOT_FOUND_AGAIN, "The face was not found again in the kept photo. Enrol another photo."
         (embedding,) = await self._engine.embed([face.crop])
@@ -362,11 +362,6 @@ def same_face(faces: Sequence[Face], box: Box) -> Face | None:
     if best is None or iou(best.detection.box, box) < SAME_FACE_IOU:
         return None
     return best
-
-
-async def _look(engine: FaceEngine, image: ImageBGR) -> list[Face]:
-    async with engine.turn():
-        return await engine.look(image)
 
 
 def _require_same_model(subject: Subject | None, gallery: Gallery) -> None:

@@ -15,7 +15,7 @@ from homeface.core.guided_round import Feedback, GuidedRound, Say, SeenFace, Wan
 from homeface.core.types import ImageBGR
 from homeface.errors import BusyError, NotThereError
 from homeface.service.enrolment import Enrolment, EnrolmentReport, Prepared
-from homeface.service.pipeline import FaceEngine
+from homeface.service.pipeline import FaceEngine, look_in_turn
 
 ROUND_SECONDS = 300.0
 """How long a round may take."""
@@ -118,8 +118,7 @@ class Rounds:
         return await self._answer(round_id, one)
 
     async def _look(self, one: _Running, image: ImageBGR, jpeg: bytes) -> Feedback:
-        async with self._engine.turn():
-            faces = await self._engine.look(image)
+        faces = await look_in_turn(self._engine, image)
         step = one.state.wanted
         size = (image.shape[1], image.shape[0])
         seen = [SeenFace(face.detection.box, face.quality) for face in faces]

@@ -289,7 +289,7 @@ class Life:
             recognition=not watch.paused,
             analysed_fps=fps,
             dropped=dropped,
-            last_error="" if watch.status.available else watch.status.reason,
+            last_error=watch.status.trouble,
         )
 
     async def _diagnose(self) -> None:

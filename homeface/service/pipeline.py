@@ -54,6 +54,12 @@ class FaceEngine(Protocol):
         """Hold while a frame is in flight."""
 
 
+async def look_in_turn(engine: FaceEngine, image: ImageBGR | Picture) -> list[Face]:
+    """Faces of a picture that no camera waits for: it takes its turn among their frames."""
+    async with engine.turn():
+        return await engine.look(image)
+
+
 class CountingEngine(FaceEngine, Protocol):
     """An engine that tells how it does."""
 

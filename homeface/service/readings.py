@@ -135,7 +135,7 @@ def _camera(life: Life, slug: str) -> CameraReading:
         room=watch.room,
         available=watch.status.available,
         paused=watch.paused,
-        reason="" if watch.status.available else watch.status.reason,
+        reason=watch.status.trouble,
         stats=watch.stats,
         looked=counted.looked,
         faces=counted.faces,

@@ -24,11 +24,16 @@ _LOG = logging.getLogger(__name__)
 
 def effective(config: Config, store: Store) -> Config:
     """The configuration with what was changed since. Blocks. What no longer fits is told and left out."""
-    for key, value in store.settings().items():
+    return _above(config, store.settings(), logging.WARNING)
+
+
+def _above(config: Config, changes: Mapping[str, object], level: int) -> Config:
+    for key, value in changes.items():
         try:
             config = live.changed(config, key, value)
         except ConfigError as error:
-            _LOG.warning(
+            _LOG.log(
+                level,
                 "%s was set to %r on the page, which no longer fits (%s); the configuration file holds.",
                 key,
                 value,
@@ -62,7 +67,7 @@ class LiveSettings:
                     wanted[other] = None
             await asyncio.to_thread(self._check, wanted)
             merged = {key: value for key, value in {**stored, **wanted}.items() if value is not None}
-            config = await asyncio.to_thread(self._with, merged)
+            config = await asyncio.to_thread(_above, self._file, merged, logging.DEBUG)
             await asyncio.to_thread(self._life.store.change_settings, wanted, time.time())
             await self._life.apply(config)
         return await self.all()
@@ -80,15 +85,6 @@ class LiveSettings:
                 live.changed(self._file, key, value)
             except ConfigError as error:
                 raise InvalidRequestError(str(error.problems[0].message), field=key) from error
-
-    def _with(self, changes: Mapping[str, object]) -> Config:
-        config = self._file
-        for key, value in changes.items():
-            try:
-                config = live.changed(config, key, value)
-            except ConfigError as error:  # an old one that no longer fits
-                _LOG.debug("The stored setting %s is not used: %s", key, error)
-        return config
 
     def _read(self, stored: Mapping[str, object]) -> Settings:
         from homeface.adapters.web.models_settings import Place, Setting, Settings

@@ -103,7 +103,7 @@ def _camera(life: Life, slug: str) -> CameraNow:
         name=f"Camera {slug}",
         room=watch.room,
         available=watch.status.available,
-        reason="" if watch.status.available else watch.status.reason,
+        reason=watch.status.trouble,
         analysed_fps=round(figures.analysed_fps, 2),
         dropped=figures.dropped,
         paused=watch.paused,

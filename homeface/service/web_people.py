@@ -14,7 +14,13 @@ from homeface.adapters.vault import SealBrokenError
 from homeface.adapters.web import models_people as shown
 from homeface.core.gallery import Subject
 from homeface.core.types import Quality
-from homeface.errors import GalleryError, InvalidRequestError, ModelMismatchError, NotThereError
+from homeface.errors import (
+    GalleryError,
+    InvalidRequestError,
+    ModelMismatchError,
+    NameTakenError,
+    NotThereError,
+)
 from homeface.service.camera_photos import CameraPhotos
 from homeface.service.enrolment import Enrolment, EnrolmentReport, Prepared
 from homeface.service.forgetting import forget_person
@@ -189,7 +195,7 @@ class WebPeople:
         try:
             return await storing
         except GalleryError as error:
-            key = "name_taken" if "is taken" in str(error) else "bad_name"
+            key = "name_taken" if isinstance(error, NameTakenError) else "bad_name"
             raise InvalidRequestError(str(error), key=key, field="name") from error
 
     def _person(

@@ -12,6 +12,7 @@ import numpy as np
 from homeface.adapters.store import NewTemplate, UnknownFace, UnknownVisit
 from homeface.adapters.web import models_people as shown
 from homeface.core.gallery import Subject
+from homeface.core.templates import most_diverse
 from homeface.core.unknown_visits import LikenessScale, VisitLikeness, grouped, mean_of
 from homeface.errors import InvalidRequestError, NotThereError
 from homeface.service.enrolment import Enrolment, Prepared
@@ -151,15 +152,7 @@ def _chosen(visits: Sequence[UnknownVisit]) -> list[tuple[UnknownVisit, UnknownF
         return sorted(faces, key=lambda item: -item[1].quality.score)[:MOST_FACES]
     rows = np.stack([face.embedding.vector for _, face in faces])
     quality = np.array([max(0.05, face.quality.score) for _, face in faces])
-    chosen: list[int] = []
-    novelty = np.ones(len(faces))
-    while len(chosen) < min(MOST_FACES, len(faces)):
-        worth = quality * np.maximum(novelty, 1e-6)
-        worth[chosen] = -1.0
-        best = int(np.argmax(worth))
-        chosen.append(best)
-        novelty = np.minimum(novelty, 1.0 - rows @ rows[best])
-    return [faces[index] for index in chosen]
+    return [faces[index] for index in most_diverse(rows, quality, MOST_FACES)]
 
 
 def _told(visit: UnknownVisit) -> shown.UnknownVisit:

@@ -70,6 +70,11 @@ class CameraStatus:
     reason: str
     since: float
 
+    @property
+    def trouble(self) -> str:
+        """Why no pictures come; empty while they do."""
+        return "" if self.available else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class CameraStats:

@@ -24,7 +24,7 @@ from homeface.adapters.sealed_file import open_file, seal_file
 from homeface.adapters.store import copies, schema
 from homeface.adapters.store.access import access_of, keep_access
 from homeface.adapters.store.database import Database
-from homeface.adapters.store.failures import disk_full, told
+from homeface.adapters.store.failures import told
 from homeface.adapters.store.keys import Keys, opens_with, seal_anew
 from homeface.adapters.store.people import trace_of
 from homeface.adapters.store.settled import keep_settled, settled_of
@@ -221,13 +221,10 @@ def _outrun(connection: sqlite3.Connection, ours: int) -> None:
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A place for a database in a private folder on the same disk, cleared away afterwards."""
-    try:
-        with tempfile.TemporaryDirectory(prefix=copies.FOLDER_PREFIX, dir=path.parent) as folder:
-            yield Path(folder) / "homeface.db"
-    except OSError as error:
-        if error.errno == 28:
-            raise StoreError(disk_full(path)) from error
-        raise
+    with told(path):
+        folder = tempfile.TemporaryDirectory(prefix=copies.FOLDER_PREFIX, dir=path.parent)
+    with folder as name:
+        yield Path(name) / "homeface.db"
 
 
 @contextmanager

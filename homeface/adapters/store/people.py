@@ -16,7 +16,7 @@ from homeface.adapters.store.records import FaceCrop, NewTemplate, TemplateFacts
 from homeface.adapters.vault import SealBrokenError, Vault
 from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.types import Quality, Vector
-from homeface.errors import GalleryError
+from homeface.errors import GalleryError, NameTakenError
 
 _log = logging.getLogger(__name__)
 
@@ -280,7 +280,7 @@ def _write_names(connection: sqlite3.Connection, subject_id: str, names: Sequenc
     for name in names:
         other = _find(connection, name)
         if other is not None and other.subject_id != subject_id:
-            raise GalleryError(f"The name {name!r} is taken: {other.name} is already enrolled.")
+            raise NameTakenError(f"The name {name!r} is taken: {other.name} is already enrolled.")
     connection.execute("DELETE FROM subject_name WHERE subject_id = ?", (subject_id,))
     connection.executemany(
         "INSERT INTO subject_name VALUES (?, ?, ?, ?)",

@@ -124,7 +124,7 @@ class Store(
         self._forget_copies("photo")
 
     def remove_unknown_visits(self, visit_ids: Sequence[str] | None = None) -> int:
-        """Forget these visits (None: all), here and in copies made before an update; returns how many."""
+        """Forget these visits (None: all), here and in the copies beside the database; returns how many."""
         gone = super().remove_unknown_visits(visit_ids)
         self._forget_copies("visit")
         return gone

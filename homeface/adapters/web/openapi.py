@@ -21,8 +21,10 @@ _PART = re.compile(r"\{([a-z_]+)\}")
 _REF = "#/components/schemas/{model}"
 
 
-def document(routes: Sequence[Route], base: str = "") -> dict[str, Any]:
-    """Every route that is not a page. ``base``: what stands before the paths."""
+def document(routes: Sequence[Route], base: str = "", cookie: str = "homeface_homeface") -> dict[str, Any]:
+    """Every route that is not a page. ``base``: what stands before the paths; ``cookie``: name of the
+    session's cookie.
+    """
     routes = [route for route in routes if not route.page]
     schemas, definitions = models_json_schema(sorted(_models(routes), key=str), ref_template=_REF)
     refs = {(model, mode): schema for (model, mode), schema in schemas.items()}
@@ -43,7 +45,7 @@ def document(routes: Sequence[Route], base: str = "") -> dict[str, Any]:
             "schemas": definitions.get("$defs", {}),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "homeface_homeface"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
             },
         },
     }
@@ -143,7 +145,7 @@ async def get_openapi(context: Context) -> web.Response:
     """This document."""
     from homeface.adapters.web.routes import ROUTES
 
-    return web.json_response(document(ROUTES, context.source.base))
+    return web.json_response(document(ROUTES, context.source.base, context.services.settings.cookie))
 
 
 api_document = Route(
