@@ -51,3 +51,15 @@ def training_settings(options: dict[str, Any], epochs: int, batch: int) -> Train
 
     names = ("seed", "device", "devices", "precision", "clip_norm", "workers", "save_steps", "patience")
     return TrainingSettings(epochs=epochs, batch=batch, **{name: options.pop(name) for name in names})
+
+
+def require_lab() -> None:
+    """Raises ``TrainingError`` when what trains is not installed."""
+    from importlib.util import find_spec
+
+    from homeface.errors import TrainingError
+
+    if find_spec("lightning_fabric") is None:
+        raise TrainingError(
+            "Training needs more packages: uv sync --extra lab (or pip install 'homeface[lab]')."
+        )

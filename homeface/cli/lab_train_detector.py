@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homeface.cli.lab_options import training_options, training_settings
+from homeface.cli.lab_options import require_lab, training_options, training_settings
 from homeface.cli.options import json_option, print_json
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def train_detector_command(as_json: bool, **options: Any) -> int:
     the end, the best epoch as ONNX and TorchScript with the lines for your configuration. Ctrl-C saves and
     stops; --resume goes on as if nothing had been. Exit code 130 when it was stopped.
     """
+    require_lab()
     from homeface.lab.training.detector.run import train_detector
     from homeface.lab.training.progress import bars
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from homeface.cli.evaluate_options import stage
+from homeface.cli.lab_options import require_lab
 from homeface.cli.options import print_json, print_table, read_config
 
 if TYPE_CHECKING:
@@ -179,16 +180,6 @@ def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: A
     figures = _figures(request, trained, out) if trained.product is not None and not trained.stopped else None
     _answer(trained, figures, as_json)
     return 1 if trained.stopped else 0
-
-
-def require_lab() -> None:
-    """Raises ``TrainingError`` when what trains is not installed."""
-    from importlib.util import find_spec
-
-    from homeface.errors import TrainingError
-
-    if find_spec("lightning_fabric") is None:
-        raise TrainingError("Training needs more packages: pip install 'homeface[lab]'.")
 
 
 def _request(folder: Path, out: Path, options: dict[str, Any]) -> EmbeddingRequest:

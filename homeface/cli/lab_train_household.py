@@ -10,10 +10,10 @@ import click
 
 from homeface.cli.evaluate_options import stage
 from homeface.cli.evaluate_tables import percent
+from homeface.cli.lab_options import require_lab
 from homeface.cli.lab_train_embedding import (
     finding_options,
     found_by,
-    require_lab,
     training_options,
     training_settings,
 )

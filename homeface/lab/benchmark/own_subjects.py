@@ -64,16 +64,18 @@ def timed(work: Callable[[int], object], count: int, seconds: float) -> list[flo
     return times
 
 
-def household(model_id: str, dimension: int) -> tuple[Gallery, Policy]:
+def household(
+    model_id: str, dimension: int, people: int = PEOPLE, photos: int = PHOTOS
+) -> tuple[Gallery, Policy]:
     """A gallery of random unit vectors: matching costs the same whoever they are."""
     random = np.random.default_rng(11)
-    vectors = random.normal(size=(PEOPLE, PHOTOS, dimension)).astype(np.float32)
+    vectors = random.normal(size=(people, photos, dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
-    subjects = [Subject(f"p{person}", f"Person {person}") for person in range(PEOPLE)]
+    subjects = [Subject(f"p{person}", f"Person {person}") for person in range(people)]
     templates = [
-        Template(f"t{p}-{n}", f"p{p}", vectors[p, n], model_id) for p in range(PEOPLE) for n in range(PHOTOS)
+        Template(f"t{p}-{n}", f"p{p}", vectors[p, n], model_id) for p in range(people) for n in range(photos)
     ]
-    policy = policy_for(calibration_for(model_id), FALSE_NAMES, subjects=PEOPLE)
+    policy = policy_for(calibration_for(model_id), FALSE_NAMES, subjects=people)
     return Gallery(subjects, templates, model_id), policy
 
 

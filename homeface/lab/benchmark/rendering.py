@@ -55,7 +55,7 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
     if report.get("cuda"):
         rows = [(name.replace("_", " "), f"{value:.3g}") for name, value in report["cuda"].items()]
         yield Table(
-            "FaceNet in a batch of 64 beside the card's own matrix products", ("what", ""), tuple(rows)
+            "FaceNet in a batch of 256 beside the card's own matrix products", ("what", ""), tuple(rows)
         )
     if report.get("whole"):
         yield _parts(report["whole"])

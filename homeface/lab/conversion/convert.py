@@ -14,7 +14,7 @@ from homeface.errors import ModelError
 from homeface.lab.conversion.checkpoint import TensorFlowCheckpoint
 from homeface.lab.conversion.inception import state_from
 from homeface.lab.conversion.reference import Reference
-from homeface.lab.training.checkpoint import replace_file
+from homeface.lab.training.files import replace_file
 
 _SIDE_PX = 160
 _LEAST_COSINE = 0.99999

@@ -10,7 +10,7 @@ from homeface.errors import BackendUnavailableError, ModelError
 from homeface.inference.manifest import Family, Kind, ModelSpec
 from homeface.inference.runtimes.opening import Placement
 from homeface.inference.weights import read_weights
-from homeface.lab.training.checkpoint import replace_file
+from homeface.lab.training.files import replace_file
 
 FORMATS = ("onnx", "openvino", "torchscript", "tensorrt")
 

@@ -14,8 +14,8 @@ from homeface.lab.evaluation.street import Protocol
 from homeface.lab.export.forms import FORMATS, as_onnx, write
 from homeface.lab.export.judging import Accuracy, accuracy, calibration_rows, milliseconds
 from homeface.lab.export.quantising import in_eight_bits, in_half
-from homeface.lab.training.checkpoint import replace_file
 from homeface.lab.training.entry import entry_of
+from homeface.lab.training.files import replace_file
 
 PRECISIONS = ("float32", "fp16", "int8")
 
@@ -59,7 +59,7 @@ def export(request: ExportRequest, place: Placement, work: Work) -> Exported:
             calibration_rows(request.faces, spec, request.detector, place, request.calibration),
             spec.name,
         )
-    elif request.precision == "fp16" and request.form in {"onnx"}:
+    elif request.precision == "fp16" and request.form == "onnx":
         content = in_half(plain)
     name = spec.name if request.precision == "float32" else f"{spec.name}_{request.precision}"
     try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,6 +12,7 @@ from typing import Any
 import torch
 
 from homeface.errors import TrainingError
+from homeface.lab.training.files import replace_file
 
 VERSION = 1
 
@@ -58,25 +57,6 @@ def write_tensors(path: Path, content: object) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     replace_file(path, buffer.getbuffer())
-
-
-def replace_file(path: Path, content: bytes | memoryview) -> None:
-    """Write beside ``path``, then take its place. Raises ``TrainingError``, and leaves what was there."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        kept = f" {path} is still the one written before." if path.exists() else ""
-        raise TrainingError(
-            f"{path} could not be written: {error.strerror or error}.{kept} "
-            "Make room on that disk, then go on with --resume."
-        ) from error
 
 
 def read_checkpoint(path: Path, kind: str) -> Checkpoint:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from homeface.errors import TrainingError
-from homeface.lab.training.checkpoint import replace_file
+from homeface.lab.training.files import replace_file
 
 
 def plot_history(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
@@ -20,7 +20,7 @@ def plot_history(history: Sequence[Mapping[str, float]], path: Path, title: str)
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise TrainingError("Curves need matplotlib: install homeface[lab].") from error
+        raise TrainingError("Curves need matplotlib: uv sync --extra lab.") from error
     losses, others = _groups(history)
     figure = Figure(figsize=(8, 7 if others else 4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from homeface.errors import TrainingError
-from homeface.lab.training.checkpoint import Checkpoint, read_checkpoint, replace_file, write_checkpoint
+from homeface.lab.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from homeface.lab.training.files import replace_file
 
 
 class RunFolder:

@@ -19,7 +19,6 @@ class Finiteness:
 
     def __init__(self, device: torch.device) -> None:
         self._bad = torch.zeros((), dtype=torch.bool, device=device)
-        self._since = 0
 
     def note(self, *values: Tensor) -> None:
         """Remember whether a scalar was not finite."""

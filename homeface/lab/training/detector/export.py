@@ -19,10 +19,11 @@ from homeface.core.types import ImageBGR
 from homeface.errors import TrainingError
 from homeface.inference.arrays import as_batch
 from homeface.inference.manifest import Artefact, Family, ModelSpec, custom_model
-from homeface.lab.training.checkpoint import read_tensors, replace_file
+from homeface.lab.training.checkpoint import read_tensors
 from homeface.lab.training.detector.network import MEAN, STD, FaceRcnn, OneFrame, Shape
 from homeface.lab.training.detector.task import KIND
 from homeface.lab.training.entry import entry_of
+from homeface.lab.training.files import replace_file
 
 NAME = "faster_rcnn"
 _EXAMPLE_PX = (256, 320)

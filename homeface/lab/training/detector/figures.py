@@ -28,7 +28,7 @@ def require_coco() -> None:
     try:
         import pycocotools.mask  # noqa: F401
     except ImportError as error:
-        raise TrainingError("AP needs pycocotools: install homeface[lab].") from error
+        raise TrainingError("AP needs pycocotools: uv sync --extra lab.") from error
 
 
 def average_precision(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -68,10 +68,7 @@ class RawPicture:
     groups: Mapping[str, Sequence[int]] | None = None
 
 
-Advance: TypeAlias = Callable[[], None]
-
-
-def checked(raw: Iterable[RawPicture], problems: Sequence[str], advance: Advance | None = None) -> Labels:
+def checked(raw: Iterable[RawPicture], problems: Sequence[str]) -> Labels:
     """Open every picture and look at every box; what cannot be used is left out and told.
 
     Raises ``DatasetError`` when nothing is left.
@@ -85,8 +82,6 @@ def checked(raw: Iterable[RawPicture], problems: Sequence[str], advance: Advance
                 labels.problems.append(f"{picture.at}: {size}; the picture is left out.")
             else:
                 labels.pictures.append(_with_boxes(picture, size, labels.problems))
-            if advance is not None:
-                advance()
     if not labels.pictures:
         told = f" First problem: {labels.problems[0]}" if labels.problems else ""
         raise DatasetError(f"There is no picture that could be trained on.{told}")

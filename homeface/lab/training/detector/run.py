@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from homeface.core.types import ImageBGR
-from homeface.errors import TrainingError
 from homeface.inference.detectors.letterbox import resized
-from homeface.lab.training.checkpoint import read_tensors, replace_file
+from homeface.lab.training.checkpoint import read_tensors
 from homeface.lab.training.detector.augmentation import Augmentation
 from homeface.lab.training.detector.export import Product, export, load_network
 from homeface.lab.training.detector.figures import require_coco
@@ -22,6 +21,7 @@ from homeface.lab.training.detector.pictures import read_picture
 from homeface.lab.training.detector.sources import read_labels
 from homeface.lab.training.detector.task import DetectorTask, Learning
 from homeface.lab.training.engine import Engine, Outcome, draw, engine
+from homeface.lab.training.files import replace_file
 from homeface.lab.training.folder import RunFolder
 from homeface.lab.training.progress import Listener, Silence
 from homeface.lab.training.settings import TrainingSettings
@@ -106,18 +106,6 @@ def train_detector(request: DetectorRequest, listener: Listener | None = None) -
         return Trained(outcome, before, product)
 
 
-def export_run(out: Path, name: str) -> Product:
-    """The product of a run that was stopped, from its best epoch so far. Raises ``TrainingError``."""
-    settings = RunFolder(out).settings()
-    if settings.get("kind") != DetectorTask.kind:
-        raise TrainingError(f"{out} is no run of train-detector.")
-    held_out = settings["held_out"]
-    labels = read_labels(Path(held_out or settings["data"]), classes=settings["classes"])
-    pictures = labels.pictures if held_out else split(labels)[1]
-    network = load_network(RunFolder(out).best, Shape(**settings["shape"]))
-    return export(network, out / "product", name, _trial(pictures))
-
-
 def _pictures(
     request: DetectorRequest, folder: RunFolder, speaker: Listener
 ) -> tuple[Sequence[FacePicture], Sequence[FacePicture]]:
@@ -131,7 +119,7 @@ def _pictures(
         pictures, held_out = labels.pictures, others.pictures
         problems = [*problems, *others.problems]
     _tell(labels, len(pictures), held_out, problems, speaker)
-    if problems and speaker is not None:
+    if problems:
         replace_file(folder.path / "problems.txt", "".join(f"{line}\n" for line in problems).encode())
     require_faces(pictures, "to train on")
     require_faces(held_out, "to validate on")

@@ -9,7 +9,6 @@ from xml.etree import ElementTree as ET
 
 from homeface.errors import DatasetError
 from homeface.lab.training.detector.labels import (
-    Advance,
     Labels,
     RawBox,
     RawPicture,
@@ -26,7 +25,6 @@ def read_labels(
     source: Path,
     images: Path | None = None,
     classes: Sequence[str] = ("face",),
-    advance: Advance | None = None,
 ) -> Labels:
     """Labels of ``source``: a WIDER FACE list (.txt), or a folder with ``annotations.json``, lists or XML.
 
@@ -47,7 +45,7 @@ def read_labels(
             f"{source} holds no labels: give a WIDER FACE list (wider_face_train_bbx_gt.txt), or a folder "
             "with such a list, with PASCAL VOC files (*.xml), or with annotations.json and images/."
         )
-    return checked(raw, problems, advance)
+    return checked(raw, problems)
 
 
 def _images_beside(file: Path) -> Path:

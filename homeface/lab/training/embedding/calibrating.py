@@ -16,7 +16,7 @@ from homeface.lab.evaluation.figures import provenance_of
 from homeface.lab.evaluation.measuring import measure
 from homeface.lab.evaluation.running import Timer, Work, embedded
 from homeface.lab.evaluation.views import CLEAN_VIEW, camera_views
-from homeface.lab.training.checkpoint import replace_file
+from homeface.lab.training.files import replace_file
 
 _LEAST, _MOST = 1, 12
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.errors import ModelError
+from homeface.inference.embedders import unit_rows
 from homeface.inference.manifest import Artefact, Family, ModelSpec, custom_model
-from homeface.lab.training.checkpoint import replace_file
 from homeface.lab.training.embedding.networks import Backbone, build
 from homeface.lab.training.entry import entry_of
+from homeface.lab.training.files import replace_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,7 +66,7 @@ def make_product(
     network.load_state_dict(dict(state))
     network.eval()
     with torch.no_grad():
-        truth = _unit(network(trial).numpy())
+        truth = unit_rows(network(trial).numpy())
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         "onnx": folder / f"{name}.onnx",
@@ -125,7 +126,7 @@ def _write_openvino(onnx: Path, path: Path) -> None:
 
 def _compare(form: str, path: Path, trial: Vectors, truth: Vectors) -> float:
     """Least cosine between a file's vectors and the network's. Raises ``ModelError``, the file is removed."""
-    vectors = _unit(_RUN[form](path, trial))
+    vectors = unit_rows(_RUN[form](path, trial))
     alike = float((vectors * truth).sum(axis=1).min())
     if not alike >= _LEAST_COSINE:
         path.unlink()
@@ -163,9 +164,3 @@ _RUN: dict[str, Callable[[Path, Vectors], Vectors]] = {
     "torchscript": _run_torchscript,
     "openvino": _run_openvino,
 }
-
-
-def _unit(values: Sequence[Any] | Vectors) -> Vectors:
-    from homeface.inference.embedders import unit_rows
-
-    return unit_rows(np.asarray(values))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeface.errors import DatasetError, TrainingError
 from homeface.inference.manifest import ModelSpec
-from homeface.lab.training.checkpoint import read_tensors, replace_file
+from homeface.lab.training.checkpoint import read_tensors
 from homeface.lab.training.embedding.aligned import (
     LIST,
     Aligned,
@@ -26,6 +26,7 @@ from homeface.lab.training.embedding.networks import Backbone, backbone_named, b
 from homeface.lab.training.embedding.networks.starting import start_from
 from homeface.lab.training.embedding.task import KIND, Course, EmbeddingTask, Taught, Teacher, frozen_parts
 from homeface.lab.training.embedding.views import Augmentation, Cutter
+from homeface.lab.training.files import replace_file
 from homeface.lab.training.folder import RunFolder
 from homeface.lab.training.settings import TrainingSettings
 from homeface.lab.training.task import Figures

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeface.lab.training.checkpoint import replace_file
+from homeface.lab.training.files import replace_file
 
 _BINS = 10
 

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json
 from homeface.errors import ModelError, TrainingError
+from homeface.inference.embedders import unit_rows
 from homeface.inference.manifest import ModelSpec
-from homeface.lab.training.checkpoint import read_tensors, replace_file
+from homeface.lab.training.checkpoint import read_tensors
 from homeface.lab.training.embedding.networks import Backbone, build
 from homeface.lab.training.embedding.networks.starting import start_from
 from homeface.lab.training.embedding.views import Cutter, movements, weather, weathered
+from homeface.lab.training.files import replace_file
 from homeface.lab.training.folder import RunFolder
 from homeface.lab.training.household.data import HouseholdData
 from homeface.lab.training.household.linear import Linear, cross_entropy, fit_linear, probabilities, tempered
@@ -170,7 +172,7 @@ def require_same_vectors(network: nn.Module, lesson: HouseholdLesson, data: Hous
     finally:
         embedder.close()
     with torch.no_grad():
-        ours = _unit(network(cutter.normalised(pixels / 255)).numpy())
+        ours = unit_rows(network(cutter.normalised(pixels / 255)).numpy())
     alike = float((theirs * ours).sum(axis=1).min()) if theirs.shape == ours.shape else 0.0
     if alike < _SAME:
         raise ModelError(
@@ -225,7 +227,7 @@ def _write(
         plot_confusion(np.array(told.confusion), names, out / f"{name}-confusion.png")
         plot_reliability(told.reliability, told.calibration_error, out / f"{name}-reliability.png")
     except ImportError as error:
-        raise TrainingError("The pictures need matplotlib: install homeface[lab].") from error
+        raise TrainingError("The pictures need matplotlib: uv sync --extra lab.") from error
     return path
 
 
@@ -255,7 +257,7 @@ def _many_views(
             with torch.no_grad():
                 pixels = cutter.cut(part, movements(len(part), POSTURES))
                 pixels = cutter.normalised(weathered(pixels, weather(len(part), POSTURES)))
-                rows.append(_unit(network(pixels).numpy()))
+                rows.append(unit_rows(network(pixels).numpy()))
     return np.concatenate(rows), np.tile(data.learned.labels, lesson.views)
 
 
@@ -265,13 +267,7 @@ def _vectors(network: nn.Module, backbone: Backbone, faces: NDArray[np.uint8]) -
     cutter = Cutter(backbone)
     with torch.no_grad():
         parts = torch.split(torch.from_numpy(faces), _TOGETHER)
-        return _unit(torch.cat([network(cutter(part)) for part in parts]).numpy())
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    from homeface.inference.embedders import unit_rows
-
-    return unit_rows(rows)
+        return unit_rows(torch.cat([network(cutter(part)) for part in parts]).numpy())
 
 
 def _plain(lesson: HouseholdLesson, data: HouseholdData, settings: TrainingSettings) -> dict[str, Any]:
