@@ -16,7 +16,7 @@ from homeface.adapters.store import Store, copies, keys
 from homeface.adapters.store.schema import MIGRATIONS
 from homeface.adapters.store.sealing import SEALED
 from homeface.adapters.vault import read_key
-from homeface.errors import StoreError
+from homeface.errors import StoreError, StoreKeyError
 from tests.adapters.test_store_failures import filled, new
 from tests.adapters.test_store_learned import lesson
 
@@ -135,6 +135,49 @@ def test_two_at_once(path: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
     assert [process.wait(60) for process in running] == [0, 0]
     assert everything(path) == before
+
+
+@pytest.mark.parametrize("looks_before", [0, 1])
+@pytest.mark.parametrize("again", [True, False], ids=["changed again", "put into its place"])
+def test_a_change_while_another_process_looks_for_the_key(
+    path: Path, monkeypatch: pytest.MonkeyPatch, looks_before: int, again: bool
+) -> None:
+    """The key that it looks for moves to its place meanwhile, or is gone: then there is a newer state."""
+    before, read, looks = everything(path), keys._read, []
+    with Store(path) as daemon, Store(path) as command:
+        with monkeypatch.context() as patch:
+            patch.setattr(keys.Keys, "_promote", lambda *_: None)
+            command.rotate_key()
+        assert path.with_name("homeface.key.next").exists()
+
+        def looked(file: Path) -> bytes | None:
+            looks.append(file)
+            if len(looks) == looks_before + 1:
+                with monkeypatch.context() as plain:
+                    plain.setattr(keys, "_read", read)
+                    command.rotate_key() if again else Store(path).close()
+            return read(file)
+
+        monkeypatch.setattr(keys, "_read", looked)
+        assert len(daemon.templates()) == 8
+        assert len(looks) > looks_before
+        monkeypatch.undo()
+        assert daemon.key() == command.key() == read_key(path.with_suffix(".key"))
+    assert everything(path) == before
+
+
+def test_a_key_that_is_put_back_opens_again(path: Path) -> None:
+    file = path.with_suffix(".key")
+    with Store(path) as daemon:
+        with Store(path) as command:
+            command.rotate_key()
+        right = file.read_bytes()
+        file.unlink()
+        for _ in range(2):
+            with pytest.raises(StoreKeyError, match=r"homeface\.key is missing.*Person 0"):
+                daemon.templates()
+        file.write_bytes(right)
+        assert len(daemon.templates()) == 8
 
 
 def test_a_value_that_is_damaged_stays_and_is_counted(path: Path) -> None:

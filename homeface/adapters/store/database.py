@@ -30,8 +30,8 @@ class Database:
     def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
         """Open, check, migrate. Raises StoreError."""
         self.path = path
-        self.on_begin: Callable[[sqlite3.Connection], None] = lambda _connection: None
-        """Called at the beginning of each transaction, inside it."""
+        self.on_begin: Callable[[sqlite3.Connection], bool] = lambda _connection: True
+        """Called at the beginning of each transaction, inside it. False: begin again, with a newer state."""
         self._lock = threading.RLock()
         self._busy_timeout_seconds = busy_timeout_seconds
         self._closed = False
@@ -62,28 +62,23 @@ class Database:
         with self._lock, told(self.path):
             connection = self._open_connection()
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
             try:
-                self.on_begin(connection)
+                self._begin(connection, "BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk may have rolled it back already
-                    connection.execute("ROLLBACK")
-                raise
+            finally:
+                _roll_back(connection)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Several SELECTs that see one and the same state. Raises StoreError."""
         with self._lock, told(self.path):
             connection = self._open_connection()
-            connection.execute("BEGIN")
             try:
-                self.on_begin(connection)
+                self._begin(connection, "BEGIN")
                 yield connection
             finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                _roll_back(connection)
 
     def forget_deleted(self) -> bool:
         """Drop the WAL, in which deleted rows can still be read. False when another reader prevents it."""
@@ -123,6 +118,12 @@ class Database:
             with closing(sqlite3.connect(source)) as other:
                 other.backup(connection)
         self.forget_deleted()
+
+    def _begin(self, connection: sqlite3.Connection, how: str) -> None:
+        connection.execute(how)
+        while not self.on_begin(connection):
+            connection.execute("ROLLBACK")
+            connection.execute(how)
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._closed:
@@ -205,6 +206,11 @@ def _prepare_file(path: Path) -> None:
             raise StoreError(f"{path} is a folder; the database must be a file.") from None
         if path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # not after a commit; and a full disk may have rolled it back already
+        connection.execute("ROLLBACK")
 
 
 def _version(connection: sqlite3.Connection) -> int:

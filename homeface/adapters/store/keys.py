@@ -41,18 +41,21 @@ class Keys:
         """Find the key, or make one for a database that has none. Raises StoreError."""
         self.key_file = key_file
         self._database = database
-        self._check = b""
+        self._key = bytes(KEY_BYTES)  # until the first transaction
+        self._check = self._missed = b""
+        self.vault = Vault(self._key)
         with database.read() as connection:
-            check, people = key_check(connection), _names(connection)
-        if check is None:
-            check = self._begin()
-        self.vault = Vault(self._find(check, people))
-        self._check = check
+            is_new = key_check(connection) is None
+        if is_new:
+            self._begin()
         database.on_begin = self._follow
+        with database.read():
+            pass
 
     def key(self) -> bytes:
         """The bytes of the key in use (for a backup). Raises StoreError."""
-        return self._find(self._check, [])
+        with self._database.read():
+            return self._key
 
     def rotate(self) -> tuple[int, int]:
         """Seal everything with a new key; returns how many values, and how many did not open before.
@@ -93,41 +96,57 @@ class Keys:
     def _next(self) -> Path:
         return self.key_file.with_name(f"{self.key_file.name}.next")
 
-    def _begin(self) -> bytes:
-        """A database without a key: the one that lies there, or a new one. Returns what proves it."""
+    def _begin(self) -> None:
+        """A database without a key: it gets the one that lies there, or a new one."""
         try:
             key = read_key(self.key_file)
         except FileNotFoundError:
             key = create_key(self.key_file)
         with self._database.write() as connection:
-            check = key_check(connection)  # another process may have been faster
-            if check is None:
+            if key_check(connection) is None:  # another process may have been faster
                 check = Vault(key).seal(_PLAIN, _CONTEXT)
                 connection.execute("INSERT INTO meta VALUES ('key_check', ?)", (check,))
-        return check
 
-    def _follow(self, connection: sqlite3.Connection) -> None:
+    def _follow(self, connection: sqlite3.Connection) -> bool:
+        """Use the key of the state that this transaction sees. False: it may be older than the key files;
+        begin again. Raises StoreKeyError when the key is lost.
+        """
         check = key_check(connection)
         if check is None or check == self._check:
-            return
-        self.vault.rekey(self._find(check, _names(connection)))
-        self._check = check
+            return True
+        key = self._find(check)
+        if key is None:
+            # Another process may change the key a second time between this state and the look at the files.
+            # Then a newer state lies in the database. One that is still the newest has lost its key.
+            if check == self._missed:
+                raise self._lost(_names(connection))
+            self._missed = check
+            return False
+        self.vault.rekey(key)
+        self._key, self._check = key, check
+        return True
 
-    def _find(self, check: bytes, people: list[str]) -> bytes:
-        """The key that ``check`` was sealed with. Raises StoreError, which says what is lost without it."""
-        here = _read(self.key_file)
-        if here is not None and _opens(here, check):
-            return here
-        following = _read(self._next)
-        if following is not None and _opens(following, check):
-            self._promote(check)
-            return following
+    def _find(self, check: bytes) -> bytes | None:
+        """The key that ``check`` was sealed with.
+
+        The first place is looked at twice: the next key may take it after the first look.
+        """
+        for path in (self.key_file, self._next, self.key_file):
+            key = _read(path)
+            if key is not None and _opens(key, check):
+                if path == self._next:
+                    self._promote(check)
+                return key
+        return None
+
+    def _lost(self, people: list[str]) -> StoreKeyError:
+        """What is lost without the key, and what helps."""
         what = (
-            f"The key file {self.key_file} is missing."
-            if here is None
-            else f"{self.key_file} is not the key this database was written with."
+            f"{self.key_file} is not the key this database was written with."
+            if self.key_file.exists()
+            else f"The key file {self.key_file} is missing."
         )
-        raise StoreKeyError(
+        return StoreKeyError(
             f"{what} Without it the face templates and photos in {self._database.path} cannot be read "
             f"({', '.join(sorted(people)) or 'nobody is enrolled yet'}); names and sightings are not "
             "affected. Put the right key file back, for example from a backup (homeface restore FILE brings "
