@@ -14,8 +14,34 @@ from homeface.errors import HomefaceError
 
 SEALED_FOLDER = Path("/etc/credstore.encrypted")
 LEAST_SYSTEMD = 250
+KEY = "homeface.key"
+"""The credential by which a service hears its gallery's key."""
 SealedBy = Literal["auto", "host", "tpm2", "host+tpm2"]
 _SECONDS = 60
+
+
+def sealed_key(node: str | None) -> Path:
+    """Where the key of a node's gallery lies when it is sealed; each node has a file of its own."""
+    return SEALED_FOLDER / (KEY if node is None else f"homeface.{node}.key")
+
+
+def check_place(target: Path, plain: bytes) -> None:
+    """A sealed secret is never replaced by another one: it may be all that opens somebody's faces.
+
+    Raises HomefaceError.
+    """
+    if not target.exists():
+        return
+    try:
+        same = unseal(KEY, target) == plain
+    except HomefaceError as error:
+        raise HomefaceError(
+            f"{target} is there already, and does not open here; move it away. {error}"
+        ) from error
+    if not same:
+        raise HomefaceError(
+            f"{target} holds another key already; move it away when nothing needs it any more."
+        )
 
 
 def seal(name: str, plain: bytes, target: Path, by: SealedBy) -> None:

@@ -12,6 +12,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _WRITTEN_FOR = "/opt/homeface/bin/homeface"
 CONFIG = Path("/etc/homeface/config.yaml")
 STATE = Path("/var/lib/homeface")
+UNITS = Path("/etc/systemd/system")
 CACHE = Path("/var/cache/homeface")
 
 
@@ -22,6 +23,11 @@ class SystemFile:
     place: Path
     content: str
     what: str
+
+
+def unit_of(node: str | None) -> str:
+    """The service of a node; None: of the only one."""
+    return "homeface.service" if node is None else f"homeface@{node}.service"
 
 
 def program() -> Path:

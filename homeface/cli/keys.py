@@ -11,15 +11,23 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from homeface.cli.options import config_option, json_option, print_json, read_config, who_acts
+from homeface.cli.options import (
+    config_option,
+    config_path_or_default,
+    json_option,
+    print_json,
+    read_config,
+    who_acts,
+)
 from homeface.errors import HomefaceError
 
 if TYPE_CHECKING:
     from homeface.adapters.credentials import SealedBy
 
-CREDENTIAL = "homeface.key"
-_UNIT_FOLDER = Path("/etc/systemd/system")
-_UNIT = click.option("--unit", default="homeface.service", show_default=True, help="The service.")
+_UNIT = click.option(
+    "--unit",
+    help="The service. Default: homeface.service, or homeface@attic.service for -c /etc/homeface/attic.yaml.",
+)
 
 
 @click.group("key")
@@ -73,23 +81,26 @@ def rotate_key(config_path: Path | None, as_json: bool) -> None:
     help="What opens it: auto (the TPM too, when there is one), this system's own secret, the TPM, or both.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before the plain key file is deleted.")
-def seal_key(config_path: Path | None, unit: str, sealed_by: str, yes: bool) -> None:
+def seal_key(config_path: Path | None, unit: str | None, sealed_by: str, yes: bool) -> None:
     """Let systemd keep the key, sealed by this machine; the plain file is deleted then.
 
     As root. A disk that is stolen, or an image of it, opens nothing any more (with the TPM). Make a backup
     first: without this machine only a backup brings the faces back. Commands of yours are then run by:
     homeface key run people list
+
+    One of several nodes has a sealed key of its own: homeface key seal -c /etc/homeface/attic.yaml
     """
     from homeface.adapters import credentials
     from homeface.service.session import open_store
 
     config = read_config(config_path)
+    unit, target = _meant(config_path, unit)
     with closing(open_store(config)) as store:
-        file, plain = store.key_file, store.key()
+        file, plain = store.key_file, store.key().hex().encode() + b"\n"
+        credentials.check_place(target, plain)
         store.note_act(who_acts(), "key seal")
-    target = credentials.SEALED_FOLDER / CREDENTIAL
-    credentials.seal(CREDENTIAL, plain.hex().encode() + b"\n", target, cast("SealedBy", sealed_by))
-    _write_drop_in(unit, f"[Service]\nLoadCredentialEncrypted={CREDENTIAL}:{target}\n")
+    credentials.seal(credentials.KEY, plain, target, cast("SealedBy", sealed_by))
+    _write_drop_in(unit, f"[Service]\nLoadCredentialEncrypted={credentials.KEY}:{target}\n")
     click.echo(f"Sealed as {target}; {_drop_in(unit)} passes it on. Next: systemctl restart {unit}")
     if config.storage.key_file is not None:
         click.echo("Take storage.key_file out of the configuration: it goes before the credential.")
@@ -101,17 +112,17 @@ def seal_key(config_path: Path | None, unit: str, sealed_by: str, yes: bool) -> 
 @key_command.command("unseal")
 @config_option
 @_UNIT
-def unseal_key(config_path: Path | None, unit: str) -> None:
+def unseal_key(config_path: Path | None, unit: str | None) -> None:
     """Write the sealed key into a plain file again, e.g. to change it. As root."""
     from homeface.adapters import credentials
     from homeface.adapters.vault import write_private
     from homeface.service.wiring import database_path
 
-    sealed = credentials.SEALED_FOLDER / CREDENTIAL
     file = database_path(read_config(config_path)).with_suffix(".key")
+    unit, sealed = _meant(config_path, unit)
     if not sealed.exists():
         raise HomefaceError(f"There is no sealed key {sealed}: nothing to unseal.")
-    plain = credentials.unseal(CREDENTIAL, sealed)
+    plain = credentials.unseal(credentials.KEY, sealed)
     try:
         write_private(file, plain)
     except FileExistsError as error:
@@ -128,25 +139,55 @@ def unseal_key(config_path: Path | None, unit: str) -> None:
 def run_with_key(command: tuple[str, ...]) -> None:
     """Run another homeface command with the sealed key, as the service's user: homeface key run people list
 
-    As root.
+    As root. With the key of one of several nodes: homeface key run people list -c /etc/homeface/attic.yaml
     """
     from homeface.adapters import credentials, system_files
 
     program = shutil.which("systemd-run")
     if program is None:
         raise HomefaceError("systemd-run is not there: this needs systemd.")
-    sealed = credentials.SEALED_FOLDER / CREDENTIAL
+    _, sealed = _meant(_config_in(command), None)
     if not sealed.is_file():
         raise HomefaceError(f"There is no sealed key {sealed}: commands run without this.")
     told = ["--quiet", "--wait", "--collect", "--pipe", "--uid=homeface", "--gid=homeface"]
     told += ["--setenv=HOME=/var/lib/homeface"]
-    told += ["-p", f"LoadCredentialEncrypted={CREDENTIAL}:{sealed}", "-p", "UMask=0077"]
+    told += ["-p", f"LoadCredentialEncrypted={credentials.KEY}:{sealed}", "-p", "UMask=0077"]
     told += [f"--setenv={name}={os.environ[name]}" for name in ("HOMEFACE_CONFIG",) if name in os.environ]
     os.execv(program, [program, *told, str(system_files.program()), *command])  # noqa: S606
 
 
+def _meant(config_path: Path | None, unit: str | None) -> tuple[str, Path]:
+    """The unit, and where its sealed key lies: those of the node that the configuration belongs to."""
+    from homeface.adapters.credentials import sealed_key
+    from homeface.adapters.system_files import unit_of
+    from homeface.config import service_node
+
+    found = config_path_or_default(config_path)
+    node = service_node(None if found is None else found.absolute())
+    if unit is None:
+        return unit_of(node), sealed_key(node)
+    whose = unit.removesuffix(".service")
+    if whose.startswith("homeface@") and whose != f"homeface@{node}":
+        wanted = f"/etc/homeface/{whose.removeprefix('homeface@')}.yaml"
+        raise click.UsageError(f"{unit} has another configuration than {found}: say -c {wanted}.")
+    return unit if "." in unit else f"{unit}.service", sealed_key(node)
+
+
+def _config_in(command: tuple[str, ...]) -> Path | None:
+    """The configuration that a command names."""
+    for word, following in zip(command, (*command[1:], ""), strict=True):
+        if word in {"-c", "--config"} and following:
+            return Path(following)
+        if word.startswith("--config="):
+            return Path(word.removeprefix("--config="))
+    given = os.environ.get("HOMEFACE_CONFIG")
+    return Path(given) if given else None
+
+
 def _drop_in(unit: str) -> Path:
-    return _UNIT_FOLDER / f"{unit}.d" / "key.conf"
+    from homeface.adapters.system_files import UNITS
+
+    return UNITS / f"{unit}.d" / "key.conf"
 
 
 def _write_drop_in(unit: str, text: str) -> None:

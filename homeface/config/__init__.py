@@ -19,6 +19,7 @@ from homeface.config.environment import (
     default_model_folders,
     default_state_folder,
     home_folder,
+    service_node,
     systemd_environment,
 )
 from homeface.config.explain import explain
@@ -51,6 +52,7 @@ __all__ = [
     "default_state_folder",
     "json_schema",
     "load",
+    "service_node",
     "systemd_environment",
 ]
 

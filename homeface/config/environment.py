@@ -68,9 +68,16 @@ def default_state_folder(environ: Mapping[str, str], config: Path | None = None,
         return Path(given)
     state = _xdg(environ, "XDG_STATE_HOME", ".local/state")
     if root or state is None or home_folder(environ) == SYSTEM_STATE:
-        node = config is not None and config.parent == SYSTEM_CONFIG and config.stem != "config"
-        return SYSTEM_STATE / config.stem if config is not None and node else SYSTEM_STATE
+        return SYSTEM_STATE / (service_node(config) or "")
     return state / "homeface"
+
+
+def service_node(config: Path | None) -> str | None:
+    """Which of several nodes on this machine a configuration belongs to: the attic of ``homeface@attic`` for
+    ``/etc/homeface/attic.yaml``. None: the one service, or no service at all.
+    """
+    here = config is not None and config.parent == SYSTEM_CONFIG
+    return config.stem if config is not None and here and config.stem != "config" else None
 
 
 def credential_key_file(environ: Mapping[str, str]) -> Path | None:
