@@ -13,14 +13,26 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from homeface.adapters.system_files import CACHE, CONFIG, STATE, SystemFile, example_config, system_files
+from homeface.adapters.credentials import SEALED_FOLDER
+from homeface.adapters.system_files import (
+    CACHE,
+    CONFIG,
+    STATE,
+    UNITS,
+    SystemFile,
+    example_config,
+    system_files,
+    unit_of,
+)
 from homeface.errors import HomefaceError
 
 USER = "homeface"
-SERVICE = "homeface.service"
+SERVICE = unit_of(None)
+_NODES = "homeface@*.service"
+_SPARE_BYTES = 16 << 20
 _SECONDS = 300
 _HIDDEN = ("/home", "/root", "/tmp", "/run/user", "/var/tmp")  # noqa: S108 - what the unit cannot see
 
@@ -31,6 +43,8 @@ class Step:
 
     sentence: str
     do: Callable[[], None]
+    meanwhile: str = ""
+    """What is so from then on until the last step is done, for whoever has to mend a failure between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +82,38 @@ def obstacles(command: Path, target: Target) -> list[str]:
         needed["homeface's own code"] = Path(__file__)
     for what, path in needed.items():
         found += _out_of_reach(what, path)
-    return found
+    return found + (_no_room() if target.live else [])
+
+
+def running_units() -> list[str]:
+    """The service and the nodes that run now (or are just starting)."""
+    program = shutil.which("systemctl")
+    if program is None:
+        return []
+    states = "--state=active,activating,reloading"
+    done = subprocess.run(  # noqa: S603 - found in PATH, arguments are ours
+        [program, "list-units", "--plain", "--no-legend", states, SERVICE, _NODES],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return sorted(line.split()[0] for line in done.stdout.splitlines() if line.strip())
+
+
+def config_of(unit: str) -> Path:
+    """The configuration that the service, or one of the nodes, reads."""
+    node = unit.removesuffix(".service").partition("@")[2]
+    return CONFIG.with_name(f"{node}.yaml") if node else CONFIG
 
 
 def plan_install(command: Path, target: Target, *, enable: bool) -> list[Step]:
     """What installing, or updating, will do; running it again does nothing new. Raises HomefaceError."""
     steps: list[Step] = []
-    running = target.live and _quiet("systemctl", "is-active", "--quiet", SERVICE)
-    update = target.live and (STATE / "homeface.db").exists()
-    if running and update:
-        steps.append(_command("Stop the service for the update", "systemctl", "stop", SERVICE))
+    running = running_units() if target.live else []
+    databases = _databases() if target.live else []
+    if running and databases:
+        stop = _command("Stop what runs for the update", "systemctl", "stop", *running)
+        steps.append(replace(stop, meanwhile=f"Meanwhile stopped: {', '.join(running)}"))
     steps += [_write(file, target) for file in system_files(command) if _differs(file, target)]
     if target.live:
         steps.append(_command(f"Make the user {USER}", "systemd-sysusers", "/etc/sysusers.d/homeface.conf"))
@@ -87,33 +123,31 @@ def plan_install(command: Path, target: Target, *, enable: bool) -> list[Step]:
         steps.append(
             _command("Make its folders", "systemd-tmpfiles", "--create", "/etc/tmpfiles.d/homeface.conf")
         )
-        if update:
-            steps.append(Step("Bring the database up to date (a copy is made before it changes)", _migrate))
+        steps += [_migrate(database) for database in databases]
         steps.append(_command("Tell systemd", "systemctl", "daemon-reload"))
         if enable:
             steps.append(
                 _command("Start it now and with the system", "systemctl", "enable", "--now", SERVICE)
             )
-        elif running:
-            steps.append(_command("Start the service again", "systemctl", "start", SERVICE))
+        again = [unit for unit in running if not enable or unit != SERVICE]
+        if again:
+            steps.append(_command("Start again what ran", "systemctl", "start", *again))
     return steps
 
 
 def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
     """What uninstalling will do. Configuration and faces stay unless ``purge``."""
     steps: list[Step] = []
-    units = [
-        unit for unit in (SERVICE, "homeface.target") if target.at(Path("/etc/systemd/system", unit)).exists()
-    ]
+    units = [unit for unit in (SERVICE, "homeface.target") if target.at(UNITS / unit).exists()]
     if target.live and units:
         steps.append(_command("Stop the service", "systemctl", "disable", "--now", *units))
-        steps.append(_command("Stop all nodes", "systemctl", "stop", "homeface@*.service"))
+        steps.append(_command("Stop all nodes", "systemctl", "stop", _NODES))
     steps += [
         Step(f"Delete {place} ({file.what})", place.unlink)
         for file in system_files(Path("/opt/homeface/bin/homeface"))
         if (place := target.at(file.place)).exists()
     ]
-    wanted = target.at(Path("/etc/systemd/system/homeface.target.wants"))
+    wanted = target.at(UNITS / "homeface.target.wants")
     steps += [
         Step(f"Delete {link} (a node)", link.unlink) for link in sorted(wanted.glob("homeface@*.service"))
     ]
@@ -123,6 +157,10 @@ def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
         for folder in (STATE, CACHE, CONFIG.parent):
             if target.at(folder).exists():
                 steps.append(_delete_folder(target.at(folder)))
+        steps += [
+            _delete_folder(place) if place.is_dir() else Step(f"Delete {place}, for ever", place.unlink)
+            for place in _beside_the_units(target)
+        ]
         if target.live and _user_exists():
             steps.append(_command(f"Delete the user {USER}", "userdel", USER))
     return steps
@@ -130,7 +168,32 @@ def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
 
 def left_behind(target: Target) -> list[Path]:
     """What an uninstallation without purge leaves."""
-    return [place for folder in (CONFIG.parent, STATE, CACHE) if (place := target.at(folder)).exists()]
+    places = [place for folder in (CONFIG.parent, STATE, CACHE) if (place := target.at(folder)).exists()]
+    return places + _beside_the_units(target)
+
+
+def _beside_the_units(target: Target) -> list[Path]:
+    """Sealed keys, and what a person has added to the units (``systemctl edit``)."""
+    units, sealed = target.at(UNITS), target.at(SEALED_FOLDER)
+    found = [*sealed.glob("homeface.key"), *sealed.glob("homeface.*.key")]
+    return (
+        sorted(found) + sorted(units.glob("homeface.service.d")) + sorted(units.glob("homeface@*.service.d"))
+    )
+
+
+def _databases() -> list[Path]:
+    """Of the service and of every node."""
+    return [path for path in (STATE / "homeface.db", *sorted(STATE.glob("*/homeface.db"))) if path.exists()]
+
+
+def _no_room() -> list[str]:
+    """An update copies the databases before it changes them, or changes nothing at all."""
+    databases = _databases()
+    needed = sum(path.stat().st_size for path in databases) * 2 + _SPARE_BYTES
+    if not databases or (free := shutil.disk_usage(STATE).free) >= needed:
+        return []
+    sizes = f"{free >> 20} MiB left, and a copy of the database may need {needed >> 20} MiB"
+    return [f"The disk with {STATE} has {sizes}: make room first."]
 
 
 def _differs(file: SystemFile, target: Target) -> bool:
@@ -182,11 +245,15 @@ def _delete_folder(folder: Path) -> Step:
     return Step(f"Delete {folder} with {what}, for ever", lambda: shutil.rmtree(folder))
 
 
-def _migrate() -> None:
+def _migrate(database: Path) -> Step:
     """Needs no key: a sealed one is not to be had here."""
-    from homeface.adapters.store.database import Database
 
-    Database(STATE / "homeface.db", 5.0).close()
+    def do() -> None:
+        from homeface.adapters.store.database import Database
+
+        Database(database, 5.0).close()
+
+    return Step(f"Bring {database} up to date (a copy is made before it changes)", do)
 
 
 def _command(sentence: str, *arguments: str) -> Step:
@@ -202,13 +269,6 @@ def _command(sentence: str, *arguments: str) -> Step:
             raise HomefaceError(f"{' '.join(arguments)} failed: {reason}")
 
     return Step(f"{sentence}: {' '.join(arguments)}", do)
-
-
-def _quiet(*arguments: str) -> bool:
-    program = shutil.which(arguments[0])
-    if program is None:
-        return False
-    return subprocess.run([program, *arguments[1:]], capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def _user_exists() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homeface.errors import HomefaceError
+from homeface.errors import ConfigError, HomefaceError
 
 if TYPE_CHECKING:
     from homeface.adapters.installation import Step, Target
@@ -34,8 +35,16 @@ def install_command(dry_run: bool, uninstall: bool, purge: bool, enable: bool, y
     As root, from a virtual environment that other users can read, such as /opt/homeface. The units, a user of
     its own, its folders, and a configuration to edit. What is there already stays as it is; an existing
     database is copied and brought up to date. Running it again changes nothing.
+
+    --dry-run ends with 1 when something is in the way, and installing would be refused.
     """
-    from homeface.adapters.installation import Target, left_behind, plan_install, plan_uninstall
+    from homeface.adapters.installation import (
+        Target,
+        left_behind,
+        obstacles,
+        plan_install,
+        plan_uninstall,
+    )
     from homeface.adapters.system_files import program
 
     if purge and not uninstall:
@@ -47,24 +56,40 @@ def install_command(dry_run: bool, uninstall: bool, purge: bool, enable: bool, y
         for place in left_behind(target) if not purge else ():
             click.echo(f"Left behind: {place}")
         return 0
-    _refuse_obstacles(target, dry_run)
-    _go(plan_install(program(), target, enable=enable), dry_run=dry_run, ask=None if yes else "Go on?")
-    if not dry_run and target.live:
-        return _first_run_checks(program())
-    return 0
-
-
-def _refuse_obstacles(target: Target, dry_run: bool) -> None:
-    from homeface.adapters.installation import obstacles
-    from homeface.adapters.system_files import program
-
-    found = obstacles(program(), target)
-    if not found:
-        return
-    if not dry_run:
+    found = [*obstacles(program(), target), *_configurations(target)]
+    if found and not dry_run:
         raise HomefaceError("\n".join(["homeface cannot be installed like this:", *found]))
+    _go(plan_install(program(), target, enable=enable), dry_run=dry_run, ask=None if yes else "Go on?")
     for sentence in found:
         click.echo(f"In the way: {sentence}")
+    if not dry_run and target.live:
+        return _first_run_checks(program())
+    return 1 if found else 0
+
+
+def _configurations(target: Target) -> list[str]:
+    """What runs now must go on after the update: its configuration has to fit this version, too.
+
+    What the service alone has (credentials, environment) cannot be looked at from here, and counts as right.
+    """
+    from homeface import config
+    from homeface.adapters.installation import config_of, running_units
+    from homeface.service.wiring import known_names
+
+    found = []
+    for unit in running_units() if target.live else ():
+        try:
+            config.load(config_of(unit), os.environ, known_names())
+        except ConfigError as error:
+            wrong = [
+                str(p) for p in error.problems if "!file" not in p.message and "environment" not in p.message
+            ]
+            if wrong:
+                told = "; ".join(wrong)
+                found.append(
+                    f"{unit} would not start with this version until its configuration is mended: {told}"
+                )
+    return found
 
 
 def _go(steps: Sequence[Step], *, dry_run: bool, ask: str | None) -> None:
@@ -79,13 +104,17 @@ def _go(steps: Sequence[Step], *, dry_run: bool, ask: str | None) -> None:
         return
     if ask is not None:
         click.confirm(ask, abort=True)
+    meanwhile: list[str] = []
     for number, step in enumerate(steps, start=1):
         try:
             step.do()
         except (OSError, HomefaceError, subprocess.SubprocessError) as error:
-            raise HomefaceError(
-                f"Step {number} failed: {error}\nThe steps before it are done; mend it and run this again."
-            ) from error
+            told = [
+                f"Step {number} failed: {error}",
+                "The steps before it are done; mend it and run this again.",
+            ]
+            raise HomefaceError("\n".join([*told, *meanwhile])) from error
+        meanwhile += [step.meanwhile] if step.meanwhile else []
     click.echo("Done.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from homeface.adapters import installation, system_files
-from homeface.adapters.installation import Target, left_behind, obstacles, plan_install, plan_uninstall
+from homeface.adapters.installation import (
+    Step,
+    Target,
+    left_behind,
+    obstacles,
+    plan_install,
+    plan_uninstall,
+)
+from homeface.errors import HomefaceError
 from tests.cli.conftest import Command, homeface  # noqa: F401 - a fixture
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
@@ -49,6 +58,82 @@ def test_a_step_that_fails_says_which(homeface: Command, tmp_path: Path) -> None
     assert answer.code == 1
     assert "This will be done:" in answer.out
     assert answer.err.startswith(("Step 1 failed:", "homeface cannot be installed"))
+
+
+def test_a_dry_run_says_by_its_exit_code_whether_installing_would_be_refused(
+    homeface: Command,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = tmp_path / "root"
+    monkeypatch.setattr(installation, "_HIDDEN", ())
+    monkeypatch.setattr(installation, "_out_of_reach", lambda *_: [])
+    free = homeface("install", "--root", root, "--dry-run")
+    assert (free.code, "In the way" in free.out) == (0, False)
+    monkeypatch.setattr(installation, "_out_of_reach", lambda *_: ["It lies in /home."])
+    answer = homeface("install", "--root", root, "--dry-run")
+    assert answer.code == 1
+    assert "Would do:" in answer.out, "the plan is told all the same"
+    assert "In the way: It lies in /home." in answer.out
+    refused = homeface("install", "--root", root, "--yes")
+    assert (refused.code, "cannot be installed like this" in refused.err) == (1, True)
+    assert not root.exists()
+
+
+def test_no_room_for_the_copy_is_told_before_anything_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "STATE", tmp_path)
+    monkeypatch.setattr(installation, "_SPARE_BYTES", 0)
+    (tmp_path / "attic").mkdir()
+    for place in (tmp_path, tmp_path / "attic"):
+        (place / "homeface.db").write_bytes(b"x" * (1 << 20))
+    assert "The disk with" not in "\n".join(obstacles(PROGRAM, Target()))
+    usage = shutil.disk_usage(tmp_path)._replace(free=(4 << 20) - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    told = "\n".join(obstacles(PROGRAM, Target()))
+    assert f"The disk with {tmp_path} has 3 MiB left, and a copy of the database may need 4 MiB" in told
+
+
+def test_what_is_stopped_when_a_step_fails_is_told(
+    homeface: Command,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise HomefaceError("The disk is full.")
+
+    steps = [
+        Step("Stop it", lambda: None, meanwhile="Meanwhile stopped: homeface.service"),
+        Step("Copy", fail),
+    ]
+    monkeypatch.setattr(installation, "obstacles", lambda *_: [])
+    monkeypatch.setattr(installation, "plan_install", lambda *_, **__: steps)
+    answer = homeface("install", "--root", tmp_path, "--yes")
+    assert answer.code == 1
+    assert answer.err.splitlines()[0] == "Step 2 failed: The disk is full."
+    assert answer.err.splitlines()[-1] == "Meanwhile stopped: homeface.service"
+
+
+def test_purging_takes_sealed_keys_and_additions_to_the_units(tmp_path: Path) -> None:
+    target = Target(tmp_path)
+    theirs = {"etc/credstore.encrypted/another.key", "etc/systemd/system/other.service.d/key.conf"}
+    ours = {
+        "etc/credstore.encrypted/homeface.key",
+        "etc/credstore.encrypted/homeface.attic.key",
+        "etc/systemd/system/homeface.service.d/key.conf",
+        "etc/systemd/system/homeface@attic.service.d/key.conf",
+    }
+    for name in theirs | ours:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for step in plan_uninstall(target, purge=False):
+        step.do()
+    assert files(tmp_path) == theirs | ours, "the key opens the faces that stay"
+    assert tmp_path / "etc/credstore.encrypted/homeface.attic.key" in left_behind(target)
+    for step in plan_uninstall(target, purge=True):
+        step.do()
+    assert files(tmp_path) == theirs
 
 
 def test_what_stands_against_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,11 @@ def test_a_reload_keeps_the_process_and_a_wrong_one_is_refused(box: Container) -
     box.run("systemctl", "reload", "homeface")
     wait_until(lambda: "is refused, the old one stays" in box.journal("-u", "homeface"), 20)
     wait_active(box)
+    for ask in ("--dry-run", "--yes"):  # an update would stop it, and could not start it again
+        code, told = box.attempt(f"{OPT}/bin/homeface", "install", ask)
+        assert code == 1
+        assert "homeface.service would not start with this version" in told
+        assert "config.yaml:1: rooms" in told
     box.write("/etc/homeface/config.yaml", CONFIG)
     assert pid(box) == before
 
@@ -183,7 +188,7 @@ def test_an_update_copies_the_database_and_brings_it_up_to_date(box: Container) 
     ]
     box.run(f"{OPT}/bin/python", "-c", "\n".join(old))
     told = box.homeface("install", "--yes")
-    assert "Bring the database up to date (a copy is made before it changes)" in told
+    assert "Bring /var/lib/homeface/homeface.db up to date (a copy is made before it changes)" in told
     assert box.run("stat", "-c", "%U", "/var/lib/homeface/homeface.db.v2.backup").strip() == "homeface"
     box.run("systemctl", "start", "homeface")
     wait_active(box)
@@ -265,7 +270,16 @@ def test_the_key_is_sealed_by_the_machine(box: Container) -> None:
 
 
 def test_a_second_node_has_everything_of_its_own(box: Container) -> None:
-    box.write("/etc/homeface/attic.yaml", CONFIG.replace("box", "attic").replace("web: {enabled: true}", ""))
+    """Also a password at the broker that systemd passes on, and a sealed key beside that of the first."""
+    attic = ("-c", "/etc/homeface/attic.yaml")
+    text = CONFIG.replace("box", "attic").replace("web: {enabled: true}", "")
+    login = "mqtt: {host: 127.0.0.1, username: attic, password: !file mqtt}"
+    box.write("/etc/homeface/attic.yaml", text.replace("mqtt: {host: 127.0.0.1}", login))
+    box.write("/etc/homeface/mqtt.password", "secret of the broker\n")
+    box.run("chmod", "600", "/etc/homeface/mqtt.password")
+    passed_on = "[Service]\nLoadCredential=mqtt:/etc/homeface/mqtt.password\n"
+    box.write("/etc/systemd/system/homeface@attic.service.d/mqtt.conf", passed_on)
+    box.run("systemctl", "daemon-reload")
     box.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/homeface.conf")
     assert box.run("stat", "-c", "%U %G %a", "/etc/homeface/attic.yaml").split() == [
         "root",
@@ -275,20 +289,46 @@ def test_a_second_node_has_everything_of_its_own(box: Container) -> None:
     box.run("systemctl", "enable", "--now", "homeface@attic")
     wait_active(box, "homeface@attic")
     assert box.attempt("test", "-e", "/var/lib/homeface/attic/homeface.db")[0] == 0
-    told = box.homeface("check", "-c", "/etc/homeface/attic.yaml", "--json", check=False)
+    box.write("/etc/homeface/attic.yaml", text)  # commands of root do not get what systemd passes on
+    told = box.homeface("check", *attic, "--json", check=False)
     storage = next(row for row in json.loads(told) if row["what"] == "storage")
     assert storage["text"].startswith("/var/lib/homeface/attic/homeface.db")
     assert box.show("homeface", "ActiveState") == ["active"]
+    first = box.run("sha256sum", "/etc/credstore.encrypted/homeface.key")
+    told = box.homeface("key", "seal", *attic, "--with", "host", "--yes")
+    assert "Sealed as /etc/credstore.encrypted/homeface.attic.key" in told
+    assert "systemctl restart homeface@attic.service" in told
+    assert box.run("sha256sum", "/etc/credstore.encrypted/homeface.key") == first
+    assert "Nobody is enrolled yet" in box.homeface("key", "run", "people", "list", *attic)
+    box.homeface("key", "unseal", *attic)
+    assert box.run("stat", "-c", "%U %a", "/var/lib/homeface/attic/homeface.key").split() == [
+        "homeface",
+        "600",
+    ]
+    assert box.run("sha256sum", "/etc/credstore.encrypted/homeface.key") == first
+
+
+def test_an_update_reaches_every_node_that_runs(box: Container) -> None:
+    before = [pid(box), pid(box, "homeface@attic")]
+    told = box.homeface("install", "--yes")
+    assert "Bring /var/lib/homeface/attic/homeface.db up to date" in told
+    for unit in ("homeface", "homeface@attic"):
+        wait_active(box, unit)
+    after = [pid(box), pid(box, "homeface@attic")]
+    assert not set(before) & set(after)
     box.run("systemctl", "stop", "homeface.target")
+    assert box.show("homeface@attic", "ActiveState") == ["inactive"]
 
 
 def test_uninstalling_leaves_the_faces_and_purging_nothing(box: Container) -> None:
     told = box.homeface("install", "--uninstall", "--yes")
     assert "homeface@attic.service (a node)" in told
     assert "Left behind: /var/lib/homeface" in told
+    assert "Left behind: /etc/credstore.encrypted/homeface.key" in told
     assert box.attempt("systemctl", "cat", "homeface")[0] != 0
     assert box.attempt("test", "-e", "/var/lib/homeface/homeface.db")[0] == 0
     box.homeface("install", "--uninstall", "--purge", "--yes")
-    for place in ("/var/lib/homeface", "/etc/homeface", "/var/cache/homeface"):
+    sealed = "/etc/credstore.encrypted/homeface.key"
+    for place in ("/var/lib/homeface", "/etc/homeface", "/var/cache/homeface", sealed):
         assert box.attempt("test", "-e", place)[0] == 1
     assert "homeface" not in box.run("cat", "/etc/passwd")
