@@ -6,7 +6,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,7 @@ from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import selector
-from homeassistant.helpers.template import Template
 from homeassistant.loader import async_get_integration
-from homeassistant.util import dt as dt_util
 from homeassistant.util import yaml as ha_yaml
 
 from custom_components.homeface import const, services
@@ -189,29 +186,6 @@ def test_blueprints_are_valid_and_say_what_they_are_not_for(file: Path) -> None:
     cv.string(blueprint.name)
     described = [one for one in blueprint.inputs.values() if one]
     assert all(one.get("name") and one.get("description") for one in described if "input" not in one), file
-
-
-def just_happened(part: Any) -> Iterator[str]:
-    """The templates that tell new events from old ones, wherever they stand in a blueprint."""
-    if isinstance(part, dict) and part.get("alias") == "It has just happened":
-        yield part["value_template"]
-    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        yield from just_happened(inner)
-
-
-@pytest.mark.parametrize(
-    "name", ["child_home_from_school", "light_follows_person", "stranger_at_the_door", "welcome_person"]
-)
-async def test_old_events_and_those_of_another_clock_are_not_acted_on(hass: HomeAssistant, name: str) -> None:
-    (file,) = (one for one in BLUEPRINTS if one.stem == name)
-    (text,) = just_happened(ha_yaml.load_yaml_dict(file))
-    # a machine without a clock of its own starts in the past: what it restores then lies in the future
-    for age, fresh in ((1, True), (-1, True), (11, False), (86400, False), (-86400, False)):
-        at = (dt_util.utcnow() - timedelta(seconds=age)).isoformat()
-        event = {"event_type": "arrived", "captured_at": at}
-        trigger = {"id": "seen", "to_state": {"attributes": event}}
-        answer = Template(text, hass).async_render({"event": event, "trigger": trigger, "at": at})
-        assert answer is fresh, (name, age)
 
 
 def test_there_are_seven_blueprints() -> None:

@@ -317,7 +317,8 @@ def test_an_update_reaches_every_node_that_runs(box: Container) -> None:
     after = [pid(box), pid(box, "homeface@attic")]
     assert not set(before) & set(after)
     box.run("systemctl", "stop", "homeface.target")
-    assert box.show("homeface@attic", "ActiveState") == ["inactive"]
+    for unit in ("homeface", "homeface@attic"):
+        wait_until(lambda unit=unit: box.show(unit, "ActiveState") == ["inactive"], 20, f"{unit} stops")  # type: ignore[misc]
 
 
 def test_uninstalling_leaves_the_faces_and_purging_nothing(box: Container) -> None:
