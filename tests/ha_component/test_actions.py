@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import until
 from homeassistant.auth.const import GROUP_ID_USER
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.setup import async_setup_component
-from peer import JPEG, Peer, enrolled, refusal
+from peer import JPEG, Peer, enrolled, refusal, room
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.homeface import media
@@ -141,6 +142,27 @@ async def test_what_is_not_there_is_said(call: Call, action: str, data: dict[str
     with pytest.raises(ServiceValidationError) as failure:
         await call(action, respond=action == "who_is_where", **data)
     assert failure.value.translation_key == key
+
+
+async def test_names_are_found_however_a_keyboard_writes_them(call: Call, peer: Peer) -> None:
+    peer.people.append(enrolled("p4", "Jürgen"))
+    await call("name_unknown_visit", visit_id="v1", person="JU\u0308RGEN")
+    assert peer.asked[-1][2] == {"group": False, "person_id": "p4"}
+
+
+async def test_a_renamed_room_that_bears_the_key_of_another_is_not_guessed(
+    hass: HomeAssistant, call: Call, peer: Peer, loaded: MockConfigEntry
+) -> None:
+    peer.now["rooms"] = [room("kitchen", "Salon"), room("salon", "Kitchen"), room("hall", "Flur")]
+    peer.push_now()
+    await until(hass, lambda: "hall" in loaded.runtime_data.data.rooms)
+    with pytest.raises(ServiceValidationError) as failure:
+        await call("pause_room", room="Kitchen")
+    assert failure.value.translation_key == "several_rooms"
+    assert peer.asked == []
+    await call("pause_room", room="kitchen")  # its very key
+    await call("pause_room", room="flur")
+    assert [path for _, path, _ in peer.asked] == ["/rooms/kitchen/pause", "/rooms/hall/pause"]
 
 
 async def test_two_homefaces_must_be_told_apart(hass: HomeAssistant, call: Call, peer: Peer) -> None:

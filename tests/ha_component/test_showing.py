@@ -18,7 +18,7 @@ from homeassistant.components.media_source import (
 )
 from homeassistant.core import Context, Event, HomeAssistant
 from homeassistant.setup import async_setup_component
-from peer import JPEG, TOKEN, Peer, person, visit
+from peer import JPEG, TOKEN, Peer, person, room, visit
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.homeface import logbook, phrases
@@ -154,6 +154,45 @@ async def test_assist_answers_and_tells_of_several_and_of_none(
     nothing = "I have no connection to homeface at the moment."
     assert await assist("where is Ben") == nothing
     assert await assist("who is in the attic") == nothing
+
+
+async def test_two_houses_are_told_apart(hass: HomeAssistant, assist: Any, loaded: MockConfigEntry) -> None:
+    """Each may have an Anna and a kitchen; and no answer is given for a house that cannot be asked."""
+    other = Peer()
+    other.info["instance_id"], other.info["node_id"] = "b" * 32, "lake"
+    other.now["rooms"] = [room("kitchen", "Kitchen"), room("sauna", "Sauna")]
+    other.now["people"] = [person("q1", "Anna", None, home=False), person("q2", "Dora", "sauna")]
+    other.start()
+    data = {"url": other.url, "token": other.token, "node_id": "lake"}
+    second = MockConfigEntry(domain="homeface", title="Lake", unique_id="b" * 32, data=data)
+    second.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(second.entry_id)
+    await until(hass, lambda: second.runtime_data.connected)
+    both = "Home: Anna is in the kitchen. Lake: Nobody is in the kitchen."
+    assert await assist("who is in the kitchen") == both
+    assert await assist("where is Anna") == "Home: Anna is in the kitchen. Lake: Anna is not at home."
+    assert await assist("where is Dora") == "Dora is in the sauna."
+    assert await assist("where is Ben") == "Ben is not at home."
+    other.stop()
+    await until(hass, lambda: not second.runtime_data.connected)
+    lost = "Lake: I have no connection to homeface at the moment."
+    assert await assist("where is Ben") == f"Home: Ben is not at home. {lost}"
+    assert await assist("where is Dora") == f"I do not know anybody called Dora. {lost}"
+    await hass.config_entries.async_unload(second.entry_id)
+
+
+async def test_umlauts_and_a_person_who_is_called_like_a_room(
+    hass: HomeAssistant, assist: Any, peer: Peer, loaded: MockConfigEntry
+) -> None:
+    peer.now["rooms"] = [room("kueche", "Küche"), room("attic", "Weiße Kammer")]
+    peer.now["people"] = [person("p1", "Jürgen", "kueche"), person("p2", "Küche", None, home=False)]
+    peer.push_now()
+    await until(hass, lambda: "kueche" in loaded.runtime_data.data.rooms)
+    for words in ("wer ist in der Küche", "wer ist in der Ku\u0308che"):
+        assert await assist(words, "de") == "Im Raum Küche ist niemand."
+    assert await assist("wer ist in der WEISSE KAMMER", "de") == "Im Raum Weiße Kammer ist niemand."
+    assert await assist("wo ist Ju\u0308rgen", "de") == "Jürgen ist im Raum Küche."
+    assert await assist("wo ist Küche", "de") == "Küche ist nicht zu Hause."
 
 
 def test_every_phrase_is_there_in_every_language() -> None:

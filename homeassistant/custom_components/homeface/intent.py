@@ -11,7 +11,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import intent
 
 from .const import DOMAIN
-from .models import Person, Room
+from .models import Person, Room, name_key
 from .phrases import listed, room_words, say
 
 if TYPE_CHECKING:
@@ -55,16 +55,16 @@ class WhoIsIn(_Question):
     slot_schema = {vol.Required("room"): cv.string}  # noqa: RUF012 - Home Assistant's own form
 
     def answer(self, hass: HomeAssistant, language: str, wanted: str) -> str:
-        """Who is in the room of this name."""
+        """Who is in the room of this name; with several homefaces each house that has one is named."""
         found = _connected(hass)
-        if not found:
-            return say(language, "not_connected")
-        rooms = [
-            room for one in found for room in one.data.rooms.values() if _same(wanted, room.name, room.id)
+        told = [
+            (one, _describe_room(language, room))
+            for one in found
+            for room in one.data.rooms.values()
+            if _same(wanted, room.name, room.id)
         ]
-        if not rooms:
-            return say(language, "no_such_room", room=_NOISE.sub("", wanted.strip()))
-        return _describe_room(language, rooms[0])
+        nobody_knows = say(language, "no_such_room", room=_NOISE.sub("", wanted.strip()))
+        return _answer(hass, language, found, told, nobody_knows)
 
 
 class WhereIs(_Question):
@@ -76,22 +76,45 @@ class WhereIs(_Question):
     slot_schema = {vol.Required("person"): cv.string}  # noqa: RUF012 - Home Assistant's own form
 
     def answer(self, hass: HomeAssistant, language: str, wanted: str) -> str:
-        """Where the person of this name (or alias) is."""
+        """Where the person of this name (or alias) is; with several homefaces in each house that knows one."""
         found = _connected(hass)
-        if not found:
-            return say(language, "not_connected")
-        people = [(one, person) for one in found for person in one.data.people.values()]
-        named = [(one, person) for one, person in people if _same(wanted, *_names(one, person))]
-        if not named:
-            return say(language, "no_such_person", person=wanted.strip())
-        if len({person.id for _, person in named}) > 1:
-            return say(language, "several_people", person=wanted.strip())
-        return _describe_person(language, *named[0])
+        told = []
+        for one in found:
+            named = [p for p in one.data.people.values() if _same(wanted, *_names(one, p))]
+            if len(named) == 1:
+                told.append((one, _describe_person(language, one, named[0])))
+            elif named:
+                told.append((one, say(language, "several_people", person=wanted.strip())))
+        return _answer(hass, language, found, told, say(language, "no_such_person", person=wanted.strip()))
 
 
 def _connected(hass: HomeAssistant) -> list[HomefaceCoordinator]:
     found = [entry.runtime_data for entry in hass.config_entries.async_loaded_entries(DOMAIN)]
     return [one for one in found if one.connected]
+
+
+def _answer(
+    hass: HomeAssistant,
+    language: str,
+    connected: list[HomefaceCoordinator],
+    told: list[tuple[HomefaceCoordinator, str]],
+    nobody_knows: str,
+) -> str:
+    """One sentence; or one for each house, since two houses may have an Anna and a kitchen each.
+
+    A house that cannot be asked is said to be one: "nobody is in the kitchen" is no answer for it.
+    """
+    silent = [
+        entry.title
+        for entry in hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
+        if entry.entry_id not in {one.config_entry.entry_id for one in connected}
+    ]
+    if not connected:
+        return say(language, "not_connected")
+    if not silent and len(told) < 2:
+        return told[0][1] if told else nobody_knows
+    sentences = [f"{one.config_entry.title}: {sentence}" for one, sentence in told] or [nobody_knows]
+    return " ".join([*sentences, *(f"{title}: {say(language, 'not_connected')}" for title in silent)])
 
 
 def _names(coordinator: HomefaceCoordinator, person: Person) -> list[str]:
@@ -101,8 +124,8 @@ def _names(coordinator: HomefaceCoordinator, person: Person) -> list[str]:
 
 def _same(wanted: str, *names: str) -> bool:
     """Whether somebody means one of these names; a leading article does not count."""
-    plain = wanted.strip().rstrip("?!. ").casefold()
-    return any(name.casefold() in {plain, _NOISE.sub("", plain)} for name in names)
+    plain = name_key(wanted.strip().rstrip("?!. "))
+    return any(name_key(name) in {plain, _NOISE.sub("", plain)} for name in names)
 
 
 def _describe_room(language: str, room: Room) -> str:

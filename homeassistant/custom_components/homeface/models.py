@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 _MAX_TEXT = 500
+
+
+def name_key(name: str) -> str:
+    """Equal for names that people (and homeface) take for the same, however a keyboard writes an umlaut."""
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 class UnexpectedAnswer(ValueError):

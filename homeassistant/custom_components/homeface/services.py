@@ -22,6 +22,7 @@ from .api import ApiError, Forbidden, InvalidAuth, Refused
 from .const import DOMAIN
 from .happenings import iso
 from .media import photos_of
+from .models import name_key
 
 if TYPE_CHECKING:
     from .coordinator import HomefaceCoordinator
@@ -212,14 +213,12 @@ def _told_person(person: Person) -> dict[str, Any]:
 
 async def _known(coordinator: HomefaceCoordinator, wanted: str) -> list[str]:
     """Ids of the people who are meant: one id, or everybody of this name or alias."""
-    plain = wanted.strip().casefold()
+    plain = name_key(wanted)
     people = await coordinator.client.people()
     if any(person.id == wanted for person in people):
         return [wanted]
     return [
-        person.id
-        for person in people
-        if plain in {name.casefold() for name in (person.name, *person.aliases)}
+        person.id for person in people if plain in {name_key(name) for name in (person.name, *person.aliases)}
     ]
 
 
@@ -252,17 +251,21 @@ async def _enrolling(coordinator: HomefaceCoordinator, call: ServiceCall) -> Asy
 
 
 def _room(coordinator: HomefaceCoordinator, wanted: str) -> Room:
-    plain = wanted.strip().casefold()
-    for room in coordinator.data.rooms.values():
-        if plain in {room.id.casefold(), room.name.casefold()}:
-            return room
+    rooms, plain = coordinator.data.rooms, name_key(wanted)
+    named = [room for room in rooms.values() if plain in {name_key(room.id), name_key(room.name)}]
+    # a renamed room may bear another's key as its name: only the very key, as it is written, is certain
+    found = [rooms[wanted.strip()]] if wanted.strip() in rooms else named
+    if len(found) > 1:
+        raise _wrong("several_rooms", room=wanted)
+    if found:
+        return found[0]
     raise _wrong("no_such_room", room=wanted)
 
 
 def _camera(coordinator: HomefaceCoordinator, wanted: str) -> str:
-    plain = wanted.strip().casefold()
+    plain = name_key(wanted)
     for camera in coordinator.data.cameras.values():
-        if plain in {camera.id.casefold(), camera.name.casefold()}:
+        if plain in {name_key(camera.id), name_key(camera.name)}:
             return camera.id
     raise _wrong("no_such_camera", camera=wanted)
 
