@@ -16,6 +16,7 @@ from homeassistant.setup import async_setup_component
 from peer import INSTANCE, TOKEN, Peer
 from zeroconf import IPVersion
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 _ANNOUNCE = """
 import asyncio, sys
 from homeface.adapters.local_network import Page, announce
@@ -31,7 +32,7 @@ async def test_the_daemon_s_announcement_is_discovered(
     where = {"interfaces": ["127.0.0.1"], "ip_version": IPVersion.V4Only}
     monkeypatch.setattr(zeroconf, "_async_get_zc_args", lambda _hass: where)
     command = [sys.executable, "-c", _ANNOUNCE, INSTANCE, str(peer.port)]
-    daemon = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).resolve().parents[2])
+    daemon = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT)
     try:
         assert await async_setup_component(hass, "zeroconf", {"zeroconf": {}})
         flows = hass.config_entries.flow

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pytest
@@ -100,6 +101,43 @@ def test_strings_and_translations_say_the_same_things() -> None:
         assert german[path].strip() == german[path] != "", path
         assert text.strip() == text != "", path
         assert set(re.findall(r"{\w+}", german[path])) == set(re.findall(r"{\w+}", text)), path
+
+
+@pytest.mark.parametrize("name", ["strings.json", "translations/en.json", "translations/de.json"])
+def test_texts_are_such_as_home_assistant_takes(name: str) -> None:
+    """No markup, no links, placeholders that are identifiers and stand in no quotes, keys that are slugs."""
+    for path, text in leaves(read(name)):
+        cv.string_with_no_html(text)
+        assert not re.search(r"(://|www\.)[\w.-]*\.[a-z]{2,5}\b", text, re.IGNORECASE), path
+        assert not re.search(r"'{\w+}'", text), path
+        assert "[%" not in text, path
+        fields = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
+        assert all(field.isidentifier() for field in fields), path
+        assert all(re.fullmatch(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?", key) for key in path.split(".")), path
+        assert "__" not in path, path
+
+
+def test_texts_stand_where_home_assistant_looks_for_them() -> None:
+    strings = read("strings.json")
+    places = {"config", "device_automation", "exceptions", "issues", "services", "system_health", "title"}
+    assert set(strings) <= places
+    flow = {"abort", "create_entry", "error", "flow_title", "progress", "step"}
+    assert set(strings["config"]) <= flow
+    forms = [*strings["config"]["step"].values()]
+    for key, issue in strings["issues"].items():
+        assert set(issue) - {"title"} in ({"description"}, {"fix_flow"}), key
+        assert set(issue.get("fix_flow", {})) <= flow, key
+        forms += issue.get("fix_flow", {}).get("step", {}).values()
+    for form in forms:
+        assert set(form) <= {"title", "description", "data", "data_description", "menu_options", "submit"}
+        assert set(form.get("data_description", {})) <= set(form.get("data", {}))
+    for key, told in strings["exceptions"].items():
+        assert set(told) == {"message"}, key
+    kinds = {"condition_type", "trigger_type", "trigger_subtype", "extra_fields", "extra_fields_descriptions"}
+    assert set(strings["device_automation"]) <= kinds
+    icons = [icon["service"] for icon in read("icons.json")["services"].values()]
+    assert all(icon.startswith("mdi:") for icon in icons)
+    assert set(read("icons.json")) <= {"services", "entity"}
 
 
 def test_everything_said_is_translated() -> None:

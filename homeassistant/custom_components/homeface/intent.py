@@ -76,7 +76,7 @@ class WhereIs(_Question):
     slot_schema = {vol.Required("person"): cv.string}  # noqa: RUF012 - Home Assistant's own form
 
     def answer(self, hass: HomeAssistant, language: str, wanted: str) -> str:
-        """Where the person of this name (or alias) is; with several homefaces in each house that knows one."""
+        """Where the person of this name (or alias) is, in each house that knows one."""
         found = _connected(hass)
         told = []
         for one in found:
