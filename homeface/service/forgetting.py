@@ -1,8 +1,9 @@
-"""Gone means gone: a person leaves the store, and so do unknown visits whose faces look like them."""
+"""Gone means gone: a person leaves the store, unknown visits that look like them, and the second opinion."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from homeface.adapters.store import Store
 from homeface.config import Config
 from homeface.core.unknown_visits import LikenessScale, likeness
 from homeface.errors import ModelError
+from homeface.inference.second_opinion import forget_in_opinion
 from homeface.service import wiring
 from homeface.service.recognition import likeness_scale
 
@@ -28,10 +30,21 @@ def forget_person(store: Store, subject_id: str, config: Config, model_id: str |
         alike = _looking_like(store, subject_id, model_id, likeness_scale(model_id, config))
     except ModelError as error:
         _LOG.warning("Unknown visits were not searched for this person: %s", error)
+    subject = store.require_subject(subject_id)
     if alike:
         store.remove_unknown_visits(sorted(alike))
     store.remove_subject(subject_id)
+    _leave_second_opinion(config, (subject.name, *subject.aliases))
     return len(alike)
+
+
+def _leave_second_opinion(config: Config, names: Sequence[str]) -> None:
+    file = config.recognition.second_opinion
+    try:
+        if file is not None and forget_in_opinion(file, names):
+            _LOG.info("The second opinion in %s has forgotten somebody: train it anew some time.", file)
+    except ModelError as error:
+        _LOG.warning("%s", error)
 
 
 def _looking_like(store: Store, subject_id: str, model_id: str, scale: LikenessScale) -> set[str]:

@@ -514,3 +514,12 @@ def test_the_companion_hears_of_the_web_api_and_of_nothing_when_there_is_none() 
     assert removals(house, silent) == ["homeface/home/announce"]
     assert orphans(["homeface/home/announce"], silent) == ["homeface/home/announce"]
     assert orphans(["homeface/home/announce"], house) == []
+
+
+@pytest.mark.parametrize("name", ["nobody", "Nobody known", "Unknown", "unavailable"])
+def test_somebody_who_is_called_like_a_state_is_not_taken_for_it(name: str) -> None:
+    room = replace(STATE.rooms["kitchen"], names=("p1",), count=1, unknown_count=0)
+    house = replace(HOUSE, people=(PersonView("p1", name),))
+    found = state_messages(house, replace(STATE, rooms={"kitchen": room}))
+    assert found["homeface/home/room/kitchen/names"] == f'"{name}"'
+    assert json.loads(found["homeface/home/room/kitchen/names/attributes"])["names"] == [name]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from homeface.core.identification import Evidence, Policy, conclude, decide, ide
 from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json, second_opinion_from
 from homeface.core.types import Embedding, Identified, Quality, Reason, Unknown
 from homeface.errors import ModelError
-from homeface.inference.second_opinion import opinion_for
+from homeface.inference.second_opinion import forget_in_opinion, opinion_for
 
 MODEL = "made/up-1"
 GOOD = Quality(60.0, 0.05, 0.0, 0.0, 0.0, 120.0, 50.0, infrared=False, score=1.0)
@@ -133,3 +135,33 @@ def test_vectors_of_another_length() -> None:
 def test_not_even_a_version() -> None:
     with pytest.raises(ModelError, match="damaged"):
         second_opinion_from({})
+
+
+def test_a_person_who_is_forgotten_leaves_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(opinion(), {"photos": 9})))
+    file.chmod(0o640)
+    assert not forget_in_opinion(file, ["Cem"])
+    assert forget_in_opinion(file, ["Nobody", "ADA"])
+    text = file.read_text()
+    assert "ada" not in text.casefold()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [place.name for place in tmp_path.iterdir()] == ["household.json"]
+    left, before = second_opinion_from(json.loads(text)), opinion()
+    assert left.names == ("Bob",)
+    assert np.array_equal(left.weights, before.weights[1:])
+    with pytest.raises(ModelError, match="trained on nobody else"):
+        forget_in_opinion(file, ["bob"])
+    assert not forget_in_opinion(tmp_path / "none.json", ["bob"])
+
+
+def test_a_file_that_cannot_be_changed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(opinion(), {})))
+
+    def read_only(*_: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(ModelError, match="still holds what was learned of the person's face"):
+        forget_in_opinion(file, ["ada"])

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import shutil
 import zipfile
 from asyncio import to_thread
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from homeface.adapters.store import Store
+from homeface.adapters.store import Store, copies
 from homeface.adapters.web.access import Scope
+from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json
 from homeface.core.types import Unknown
 from homeface.errors import StoreError
-from tests.fakes.engine import GOOD_QUALITY, FakeEngine
+from homeface.service.life import Life
+from tests.fakes.engine import GOOD_QUALITY, MODEL_ID, FakeEngine, person_vector
 from tests.support.disk import all_there, everything_on, none_there
 from tests.support.life import BASE, enrol, show
 from tests.support.mosquitto import Mosquitto, requires_mosquitto, retained_when
@@ -138,7 +143,11 @@ async def test_renamed_and_paused(page: WebLife) -> None:
     assert not (await page.owner.patch(path, {"paused": False})).json["paused"]
 
 
-async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, tmp_path: Path) -> None:
+async def test_gone_means_gone(
+    page: WebLife, broker: Mosquitto, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every place: database, pictures, every kind of copy, state, broker, what was trained, and the log."""
+    caplog.set_level(logging.DEBUG)
     anna = await added(page, "Zacharias", MUM, MUM, MUM)
     ben = await added(page, "Ben", DAD)
     await show(page.life, "hall", frame_with((MUM, BOX)))
@@ -147,6 +156,7 @@ async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, t
     assert len(sealed) == 6
     assert await to_thread(all_there, sealed, tmp_path / "state")
     await until(lambda: page.life.publisher._scanned and not page.life.link._dirty)
+    trained = await to_thread(_everywhere, store, page.life, "Zacharias", "Ben")
     assert (await page.owner.delete(f"{API}/people/{anna}")).status == 204
     assert (await page.owner.get(f"{API}/people/{anna}")).status == 404
     assert [person["id"] for person in (await page.owner.get(f"{API}/people")).json] == [ben]
@@ -159,10 +169,30 @@ async def test_gone_means_gone(page: WebLife, broker: Mosquitto, store: Store, t
         lambda kept: not any(anna in topic or anna.encode() in payload for topic, payload in kept.items()),
     )
     assert await to_thread(none_there, sealed, tmp_path / "state")
-    assert b"Zacharias" not in await to_thread(everything_on, tmp_path / "state")
+    left = sorted(file.name for file in (tmp_path / "state").iterdir() if ".db." in file.name)
+    assert left == ["homeface.db.daily.backup"], "made anew"
+    assert b"Zacharias" not in await to_thread(everything_on, tmp_path)
+    opinion = json.loads(trained.read_text())
+    assert (opinion["names"], opinion["bias"]) == (["Ben"], [1, 2])
+    assert [row[0] for row in opinion["weights"]] == [1, 2]
+    assert "Zacharias" not in caplog.text
     assert (await page.owner.delete(f"{API}/people/{anna}")).status == 404
     acts = [(act.what, act.subject) for act in await to_thread(store.acts)]
     assert ("remove person", anna) in acts
+
+
+def _everywhere(store: Store, life: Life, *names: str) -> Path:
+    """Copies of every kind, and a classifier of these people; returns its file."""
+    store.make_daily_copy(1e12)
+    for kind in ("v3.backup", "before-restore.backup", "damaged-20260101T000000Z"):
+        shutil.copyfile(copies.daily(store.path), store.path.with_name(f"{store.path.name}.{kind}"))
+    weights = np.tile(np.arange(3, dtype=np.float32)[:, None], len(person_vector(MUM, 1)))
+    one = SecondOpinion(MODEL_ID, names, weights, np.arange(3, dtype=np.float32), 0.0)
+    file = store.path.parent.parent / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(one, {"folder": "photos"})))
+    changed = life.config.recognition.model_copy(update={"second_opinion": file})
+    life.config = life.config.model_copy(update={"recognition": changed})
+    return file
 
 
 def _sealed(store: Store, person: str) -> list[bytes]:

@@ -14,6 +14,7 @@ from homeface.core.presence import EventKind, PersonState, RoomState
 HOME = "home"
 """State of a person's room sensor: at home, but in no known room."""
 NOT_HOME = "not_home"
+NOBODY, NOBODY_KNOWN = "nobody", "nobody known"
 RESERVED_ROOM_IDS = frozenset({HOME, NOT_HOME, "unknown", "unavailable", "none"})
 """A room with such an id could not be told from a state of another meaning."""
 
@@ -109,8 +110,9 @@ def _names(moment: Moment, room_id: str) -> list[str]:
 def _room_names(moment: Moment, room_id: str) -> str:
     names = _names(moment, room_id)
     if names:
-        return join_names(names)
-    return "nobody known" if room_state(moment, room_id).occupied else "nobody"
+        told = join_names(names)
+        return f'"{told}"' if told.casefold() in (NOBODY, NOBODY_KNOWN) else told  # somebody's nickname
+    return NOBODY_KNOWN if room_state(moment, room_id).occupied else NOBODY
 
 
 def _room_attributes(moment: Moment, room_id: str) -> Mapping[str, object]:
