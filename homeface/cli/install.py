@@ -13,7 +13,7 @@ import click
 from homeface.errors import ConfigError, HomefaceError
 
 if TYPE_CHECKING:
-    from homeface.adapters.installation import Step, Target
+    from homeface.adapters.installation import Step
 
 
 @click.command("install")
@@ -44,6 +44,7 @@ def install_command(dry_run: bool, uninstall: bool, purge: bool, enable: bool, y
         obstacles,
         plan_install,
         plan_uninstall,
+        running_units,
     )
     from homeface.adapters.system_files import program
 
@@ -56,28 +57,29 @@ def install_command(dry_run: bool, uninstall: bool, purge: bool, enable: bool, y
         for place in left_behind(target) if not purge else ():
             click.echo(f"Left behind: {place}")
         return 0
-    found = [*obstacles(program(), target), *_configurations(target)]
+    ran = running_units() if target.live else []
+    found = [*obstacles(program(), target), *_configurations(ran)]
     if found and not dry_run:
         raise HomefaceError("\n".join(["homeface cannot be installed like this:", *found]))
     _go(plan_install(program(), target, enable=enable), dry_run=dry_run, ask=None if yes else "Go on?")
     for sentence in found:
         click.echo(f"In the way: {sentence}")
-    if not dry_run and target.live:
+    if not dry_run and target.live and not ran:
         return _first_run_checks(program())
     return 1 if found else 0
 
 
-def _configurations(target: Target) -> list[str]:
+def _configurations(units: Sequence[str]) -> list[str]:
     """What runs now must go on after the update: its configuration has to fit this version, too.
 
     What the service alone has (credentials, environment) cannot be looked at from here, and counts as right.
     """
     from homeface import config
-    from homeface.adapters.installation import config_of, running_units
+    from homeface.adapters.installation import config_of
     from homeface.service.wiring import known_names
 
     found = []
-    for unit in running_units() if target.live else ():
+    for unit in units:
         try:
             config.load(config_of(unit), os.environ, known_names())
         except ConfigError as error:

@@ -119,6 +119,7 @@ def _rooms(status: Mapping[str, Any], now: float) -> RenderableType:
     rows = []
     for room in status["rooms"]:
         who = list(room["people"]) + ([f"{room['unknown']} unknown"] if room["unknown"] else [])
+        who = who if room["available"] else []
         state = "cannot be known" if not room["available"] else "occupied" if room["occupied"] else "free"
         rows.append((room["room"], state, ", ".join(who) or "–", _ago(now, room["since"])))
     return _table(("room", "state", "who", "since"), rows)
@@ -128,12 +129,18 @@ def _people(status: Mapping[str, Any], now: float) -> RenderableType:
     rows = [
         (
             person["name"],
-            (person["room"] or "at home") if person["home"] else "away",
+            _where(person),
             _ago(now, person["since"]),
         )
         for person in status["people"]
     ]
     return _table(("person", "where", "since"), rows)
+
+
+def _where(person: Mapping[str, Any]) -> str:
+    if not person["available"]:
+        return "cannot be known"
+    return (person["room"] or "at home") if person["home"] else "away"
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[object, ...]]) -> RenderableType:

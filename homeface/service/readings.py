@@ -80,7 +80,9 @@ def status_document(life: Life) -> dict[str, object]:
     """For ``homeface status``: the readings, and who is where. For the service's user and root alone."""
     now = readings(life)
     names = {subject.subject_id: subject.name for subject in life.subjects}
+    paused = {subject.subject_id for subject in life.subjects if subject.paused}
     state = life.hub.house.snapshot()
+    knowable = any(room.available for room in state.rooms.values())
     return {
         "version": now.version,
         "at": time.time(),
@@ -111,6 +113,7 @@ def status_document(life: Life) -> dict[str, object]:
         "people": [
             {
                 "name": names[person.subject_id],
+                "available": knowable and person.subject_id not in paused,
                 "home": person.home,
                 "room": person.room,
                 "since": person.since,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import pty
 import re
+import signal
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -106,6 +111,49 @@ async def test_healthz_tells_of_a_device_that_hangs_and_readyz_of_a_full_disk(
         assert life.health().details["device"].startswith("no progress")
         engine.recover()
         await until(lambda: life.health().ready, what="it works again")
+
+
+async def test_the_live_table_follows_and_says_what_cannot_be_known(
+    broker: Mosquitto, tmp_path: Path, store: Store, engine: FakeEngine
+) -> None:
+    await enrol(store, MUM)
+    config = await house_config(tmp_path, broker)
+    async with living(config, engine, store) as life:
+        for name in ("hall", "yard"):
+            camera_of(life, name).set_status(True)
+        await show(life, "hall", frame_with((MUM, BOX)))
+        await until(lambda: life.tally.events["arrived"] == 1, what="the arrival")
+        ours, theirs = pty.openpty()
+        os.set_blocking(ours, False)
+        command = [sys.executable, "-m", "homeface", "status", "-c", str(tmp_path / "config.yaml")]
+        environ = {**os.environ, "COLUMNS": "150", "TERM": "xterm"}
+        running = await asyncio.create_subprocess_exec(
+            *command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ
+        )
+        os.close(theirs)
+        told = Screen(ours)
+        await until(lambda: told.last(f"Person {MUM}", "hall", "ago"), 30, "the table")
+        assert "does its whole job" in told.text
+        for name in ("hall", "yard"):
+            camera_of(life, name).set_status(False, "gone")
+        await until(lambda: told.last(f"Person {MUM}", "cannot be known"), 15, "the table follows")
+        running.send_signal(signal.SIGINT)
+        assert await running.wait() == 0
+        os.close(ours)
+
+
+class Screen:
+    """What a command has written on a terminal."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self.text = ""
+
+    def last(self, *words: str) -> bool:
+        """Whether one line has all these words, in this order, in what has come."""
+        with contextlib.suppress(BlockingIOError):
+            self.text += os.read(self._handle, 1 << 16).decode(errors="replace")
+        return re.search(".*".join(map(re.escape, words)), self.text) is not None
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
