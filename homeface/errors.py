@@ -142,7 +142,11 @@ class BackupError(StoreError):
 
 
 class ImageError(HomefaceError):
-    """A file or upload cannot be used as a picture."""
+    """A file or upload cannot be used as a picture. ``reason``: what is wrong with it, for programs."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class TrainingError(HomefaceError):
@@ -221,9 +225,13 @@ class SeveralFacesError(EnrolmentError):
 
 
 class LowQualityError(EnrolmentError):
-    """The face is too small, blurred, dark, bright or turned away."""
+    """The face is too small, blurred, dark, bright or turned away; ``reasons`` are their keys."""
 
     key = "low_quality"
+
+    def __init__(self, message: str, *, reasons: Sequence[str] = ()) -> None:
+        self.reasons = tuple(str(reason) for reason in reasons)
+        super().__init__(message)
 
 
 class OutlierError(EnrolmentError):

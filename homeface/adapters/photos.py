@@ -66,7 +66,8 @@ def load_photo(
         if width * height > max_pixels:
             raise ImageError(
                 f"{label} has {width} × {height} pixels; at most {max_pixels // 1_000_000} megapixels are "
-                "read. Make it smaller and try again."
+                "read. Make it smaller and try again.",
+                reason="too_many_pixels",
             )
         picture.draft(
             "RGB", (max_side_px, max_side_px)
@@ -107,9 +108,9 @@ def _read(source: Path | bytes, label: str) -> bytes:
         except OSError as error:
             raise ImageError(f"{label} cannot be read: {error.strerror}.") from error
     if len(data) > PHOTO_MAX_BYTES:
-        raise ImageError(f"{label} is too large; {limit}")
+        raise ImageError(f"{label} is too large; {limit}", reason="too_many_bytes")
     if not data:
-        raise ImageError(f"{label} is empty (0 bytes). Copy it again.")
+        raise ImageError(f"{label} is empty (0 bytes). Copy it again.", reason="empty")
     return data
 
 
@@ -135,7 +136,8 @@ def _opened(data: bytes, label: str) -> Iterator[Picture]:
         picture = pillow.open(io.BytesIO(data), formats=[name for name in FORMATS if name in pillow.OPEN])
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{label} is not a picture homeface can read (JPEG, PNG, WebP or HEIC), or it is damaged."
+            f"{label} is not a picture homeface can read (JPEG, PNG, WebP or HEIC), or it is damaged.",
+            reason="no_picture",
         ) from error
     with picture:
         yield picture
@@ -147,7 +149,8 @@ def _damage_told(label: str) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise ImageError(
-            f"{label} is damaged or incomplete ({error}). Copy it again from the phone or camera."
+            f"{label} is damaged or incomplete ({error}). Copy it again from the phone or camera.",
+            reason="damaged",
         ) from error
 
 

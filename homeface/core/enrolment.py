@@ -6,8 +6,8 @@ refused is told with a reason and costs nothing that was stored before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +68,16 @@ class Verdict:
     """What became of one photo. ``key`` is machine-readable: ``accepted``, ``duplicate`` or an error's key.
 
     ``message`` is a sentence for people; ``error`` is what was wrong, None for accepted and duplicate.
+    ``reasons`` and ``figures`` are what the sentence is made of, ``other`` the name of whom it looks like:
+    for those who say it in another language.
     """
 
     key: str
     message: str
     error: EnrolmentError | None = None
+    reasons: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    other: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -84,10 +89,12 @@ _FINE = Verdict(ACCEPTED, "Accepted.")
 RESTS = Verdict(
     ACCEPTED,
     "Accepted, and kept in reserve: the photos in use differ more from each other than this one does.",
+    reasons=("rests",),
 )
 SET_ASIDE = Verdict(
     ACCEPTED,
     "Accepted, but not used: it does not look like the person's other photos (homeface people health).",
+    reasons=("set_aside",),
 )
 
 _WORDS = {
@@ -104,7 +111,12 @@ _WORDS = {
 
 def refused(error: EnrolmentError) -> Verdict:
     """The verdict for a photo that raised ``error``."""
-    return Verdict(error.key, str(error), error)
+    return Verdict(error.key, str(error), error, reasons=getattr(error, "reasons", ()))
+
+
+def poor(reasons: Sequence[Reason]) -> LowQualityError:
+    """What is wrong with a face that fails the limits for these reasons."""
+    return LowQualityError(in_words(reasons), reasons=reasons)
 
 
 def in_words(reasons: Sequence[Reason]) -> str:
@@ -133,7 +145,7 @@ def choose_face(faces: Sequence[Face], policy: EnrolmentPolicy) -> tuple[Face, Q
     chosen = ordered[0]
     quality = judge(chosen.quality, policy.limits)
     if not quality.usable:
-        raise LowQualityError(in_words(quality.reasons))
+        raise poor(quality.reasons)
     return chosen, quality
 
 
@@ -184,13 +196,14 @@ def _like_another(
     if scores[other] < policy.another or (own is not None and own > scores[other]):
         return None
     name = gallery.name(other)
-    return refused(
+    found = refused(
         LooksLikeAnotherError(
             f"This looks like {name}, who is already enrolled (score {scores[other]:.2f}). If it is {name}, "
             f"enrol the photo under that name; if they are two people who look alike, allow lookalikes.",
             other=other,
         )
     )
+    return replace(found, other=name, figures={"score": scores[other]})
 
 
 def _against_own(
@@ -212,7 +225,8 @@ def _against_own(
             f"{policy.agreement:.2f} is needed). Is it somebody else? If not, try another photo, or remove "
             "the person and enrol anew."
         )
-        verdicts.append(refused(error))
+        figures = {"photos": len(own), "similarity": median, "needed": policy.agreement}
+        verdicts.append(replace(refused(error), figures=figures))
     return verdicts
 
 

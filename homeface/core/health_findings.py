@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from homeface.core.health import LEAST_RATE, Health, PersonHealth
@@ -20,6 +20,10 @@ MISSED_OFTEN = 0.02
 UNNAMED_OFTEN = 0.2
 _LEAST_VISITS = 10
 _LARGE_SHARE = 0.5
+
+
+Figures = dict[str, float | str]
+"""The figures of a sentence by name: shares, counts, and keys of other texts."""
 
 
 class Topic(StrEnum):
@@ -45,7 +49,8 @@ class Topic(StrEnum):
 class Finding:
     """One thing to know. ``promise`` False: here the promise cannot be kept, or somebody cannot be named.
 
-    ``text`` says what is, ``help`` what would change it (may be empty).
+    ``text`` says what is, ``help`` what would change it (may be empty). ``figures``: what ``text`` is made of
+    besides the subjects (in the order in which it names them), for those who say it in another language.
     """
 
     topic: Topic
@@ -54,6 +59,7 @@ class Finding:
     promise: bool = True
     subjects: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
+    figures: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ def _about(person: PersonHealth, health: Health) -> list[Finding]:
                 "homeface people reembed",
                 promise=person.photos > 0,
                 subjects=who,
+                figures={"photos": person.other_model},
             )
         )
     if not person.photos and not person.outliers:
@@ -141,7 +148,8 @@ def _about(person: PersonHealth, health: Health) -> list[Finding]:
             f"for ({share(health.asked, 'visits of strangers')})."
         )
         help_text = f"More photos of {name} that differ (light, glasses, beard), or a lower strictness."
-        found.append(Finding(Topic.MISSED, text, help_text, subjects=who))
+        figures = {"missed": missed, "asked": health.asked}
+        found.append(Finding(Topic.MISSED, text, help_text, subjects=who, figures=figures))
     return found
 
 
@@ -154,16 +162,16 @@ def _photos(person: PersonHealth, who: tuple[str, ...], health: Health) -> list[
         found.append(Finding(Topic.MIXED, text, help_text, False, who))
     if person.eyes_px is not None and person.eyes_px < SMALL_EYES_PX:
         text = f"The faces in {name}'s photos are small ({person.eyes_px:.0f} px between the eyes)."
-        found.append(
-            Finding(Topic.SMALL_PHOTOS, text, "Photos taken from nearer, not cropped.", subjects=who)
-        )
+        help_text, figures = "Photos taken from nearer, not cropped.", {"eyes_px": person.eyes_px}
+        found.append(Finding(Topic.SMALL_PHOTOS, text, help_text, subjects=who, figures=figures))
     waiting = person.resting - sum(outlier.aside for outlier in person.outliers)
     if waiting > 0:
         text = (
             f"{waiting} photos of {name} rest: the {person.photos} in use differ more from each other. "
             "Nothing is lost."
         )
-        found.append(Finding(Topic.RESTING, text, subjects=who))
+        figures = {"resting": waiting, "used": person.photos}
+        found.append(Finding(Topic.RESTING, text, subjects=who, figures=figures))
     return found
 
 
@@ -180,6 +188,7 @@ def _few(person: PersonHealth, who: tuple[str, ...]) -> list[Finding]:
             f"{_number(lacking)} more photos of {name}: other days, other light, with and without glasses.",
             promise=False,
             subjects=who,
+            figures={"photos": count, "lacking": lacking},
         )
     ]
 
@@ -211,14 +220,19 @@ def _pairs(health: Health) -> list[Finding]:
                 f"{share(near.mistaken, 'visits')}, and stay unknown in {share(near.undecided, 'visits')}."
             )
         help_text = f"More photos of both in the same light. Automate nothing on telling {a} from {other}."
+        figures = {"score": near.score, "undecided": near.undecided, "kept": near.kept}
+        if not near.kept:
+            figures["mistaken"] = near.mistaken
         if pair not in found or (found[pair].promise and not named):
-            found[pair] = Finding(Topic.ALIKE, text, help_text, named, tuple(sorted(pair)))
+            both = (person.subject_id, near.subject_id)
+            found[pair] = Finding(Topic.ALIKE, text, help_text, named, both, figures=figures)
     return list(found.values())
 
 
 def _outlier(person: PersonHealth, outlier: Outlier, health: Health) -> Finding:
     photo, name = outlier.template_id, person.name
     subjects: tuple[str, ...] = (person.subject_id,)
+    figures: Figures = {"fit": outlier.fit, "needed": outlier.needed, "used": not outlier.aside}
     used = "It is not used." if outlier.aside else "It is used, since it fits both."
     if outlier.like is None:
         text = (
@@ -227,12 +241,13 @@ def _outlier(person: PersonHealth, outlier: Outlier, health: Health) -> Finding:
         )
     else:
         subjects = (person.subject_id, outlier.like)
+        figures["like_score"] = outlier.like_score
         text = (
             f"Photo {photo} of {name} looks more like {health.name(outlier.like)} (score "
             f"{outlier.like_score:.2f}) than like {name}'s others (fit {outlier.fit:.2f}). {used}"
         )
     help_text = f"If it is not {name}: homeface people remove-photo {name!r} {photo}"
-    return Finding(Topic.OUTLIER, text, help_text, subjects=subjects, templates=(photo,))
+    return Finding(Topic.OUTLIER, text, help_text, subjects=subjects, templates=(photo,), figures=figures)
 
 
 def _copies(health: Health) -> list[Finding]:
@@ -254,27 +269,28 @@ def _copies(health: Health) -> list[Finding]:
                 "taken for each other."
             )
             help_text = "Remove it from whom it does not show: homeface people remove-photo"
-        subjects = tuple(sorted({first.subject_id, second.subject_id}))
+        subjects = (first.subject_id,) if same else (first.subject_id, second.subject_id)
         found.append(Finding(Topic.COPY, text, help_text, same, subjects, (one, two)))
     return found
 
 
 def _without_infrared(health: Health) -> list[Finding]:
     lacking = [person for person in health.people if person.photos and person.infrared < GOOD_INFRARED]
-    if not lacking:
-        return []
+    return [lacks_infrared(lacking)] if lacking else []
+
+
+def lacks_infrared(lacking: Sequence[PersonHealth]) -> Finding:
+    """These have too few infra-red photos."""
     names = listed(person.name for person in lacking)
     each = lacking[0].name if len(lacking) == 1 else "each of them"
     count = "Two" if all(person.infrared == 0 for person in lacking) else "One or two"
-    return [
-        Finding(
-            Topic.NO_INFRARED,
-            f"No or few infra-red photos of {names}: under a camera's night light they are named less often "
-            "(never more wrongly).",
-            f"{count} more infra-red photos of {each}: pictures saved from a camera at night.",
-            subjects=tuple(person.subject_id for person in lacking),
-        )
-    ]
+    return Finding(
+        Topic.NO_INFRARED,
+        f"No or few infra-red photos of {names}: under a camera's night light they are named less often "
+        "(never more wrongly).",
+        f"{count} more infra-red photos of {each}: pictures saved from a camera at night.",
+        subjects=tuple(person.subject_id for person in lacking),
+    )
 
 
 def _camera(record: CameraRecord) -> list[Finding]:
@@ -289,17 +305,18 @@ def _camera(record: CameraRecord) -> list[Finding]:
             "anybody."
         )
         help_text = "Place it nearer to where people pass, at head height, or use a stream of more pixels."
-        return [Finding(Topic.CAMERA_SMALL, text, help_text, promise=False)]
+        figures: Figures = {"camera": record.camera, "poor": small, "visits": record.visits}
+        return [Finding(Topic.CAMERA_SMALL, text, help_text, promise=False, figures=figures)]
     if poor >= _LARGE_SHARE * record.visits:
         why = {key: count for key, count in record.reasons.items() if key != Reason.NO_USABLE_FACE}
-        most = max(why, key=lambda key: why[key]).replace("_", " ") if why else "turned away"
+        most = max(why, key=lambda key: why[key]) if why else str(Reason.TURNED_AWAY)
         text = (
             f"Camera {record.camera}: in {poor} of {record.visits} visits no face was good enough "
-            f"(mostly: {most})."
+            f"(mostly: {most.replace('_', ' ')})."
         )
-        return [
-            Finding(Topic.CAMERA_POOR, text, "More light, a lower place, or another angle.", promise=False)
-        ]
+        help_text = "More light, a lower place, or another angle."
+        figures = {"camera": record.camera, "poor": poor, "visits": record.visits, "mostly": most}
+        return [Finding(Topic.CAMERA_POOR, text, help_text, promise=False, figures=figures)]
     return []
 
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -24,7 +24,7 @@ from homeface.core.enrolment import (
     Verdict,
     choose_face,
     examine,
-    in_words,
+    poor,
     refused,
 )
 from homeface.core.gallery import Gallery, Subject, Template
@@ -38,7 +38,6 @@ from homeface.errors import (
     FacesDroppedError,
     GalleryError,
     ImageError,
-    LowQualityError,
     ModelMismatchError,
 )
 from homeface.service.crops import cut_crop
@@ -62,6 +61,7 @@ class PhotoVerdict:
     """What became of one photo; ``key`` as ``Verdict.key``, or ``unreadable`` for what is no picture.
 
     ``used``: recognition compares with it; False for one that was not stored, rests, or fits badly.
+    ``verdict``: what the sentence is made of.
     """
 
     label: str
@@ -69,6 +69,7 @@ class PhotoVerdict:
     message: str
     template_id: str | None = None
     used: bool = False
+    verdict: Verdict | None = field(default=None, repr=False)
 
     @property
     def accepted(self) -> bool:
@@ -180,7 +181,7 @@ class Enrolment:
         """A face that a camera of the house saw already, under the same limits as a photo's."""
         quality = judge(face.quality, self._policy.limits)
         if not quality.usable:
-            return Prepared(label, refused(LowQualityError(in_words(quality.reasons))))
+            return Prepared(label, refused(poor(quality.reasons)))
         return Prepared(label, replace(face, quality=quality, crop=face.crop if self._keep_crops else None))
 
     async def conclude(
@@ -227,7 +228,7 @@ class Enrolment:
                 self._decoder, partial(load_photo, source, label, max_side_px=self._max_side_px)
             )
         except ImageError as error:
-            return Verdict(UNREADABLE, str(error))
+            return Verdict(UNREADABLE, str(error), reasons=(error.reason,) if error.reason else ())
         try:
             face, quality = choose_face(await look_in_turn(self._engine, image), self._policy)
         except EnrolmentError as error:
@@ -350,10 +351,10 @@ class _Use:
 
 def _told(label: str, verdict: Verdict, template_id: str | None, use: _Use | None) -> PhotoVerdict:
     if template_id is None or use is None:
-        return PhotoVerdict(label, verdict.key, verdict.message, template_id)
+        return PhotoVerdict(label, verdict.key, verdict.message, template_id, verdict=verdict)
     used = template_id in use.after
     said = verdict if used else SET_ASIDE if template_id in use.odd else RESTS
-    return PhotoVerdict(label, said.key, said.message, template_id, used)
+    return PhotoVerdict(label, said.key, said.message, template_id, used, said)
 
 
 def same_face(faces: Sequence[Face], box: Box) -> Face | None:

@@ -80,9 +80,18 @@ def as_data(found: HouseholdHealth) -> dict[str, object]:
                 "help": finding.help,
                 "people": [health.name(subject_id) for subject_id in finding.subjects],
                 "photos": list(finding.templates),
+                "figures": finding_figures(finding),
             }
             for finding in found.findings
         ],
+    }
+
+
+def finding_figures(finding: Finding) -> dict[str, float | str]:
+    """The figures of a sentence, rounded as nobody reads more of them."""
+    return {
+        name: round(value, 5) if isinstance(value, float) else value
+        for name, value in finding.figures.items()
     }
 
 

@@ -13,8 +13,8 @@ from homeface.adapters.web import models_house as shown
 from homeface.adapters.web.models_people import Level, PersonFinding, PersonHealth
 from homeface.core.gallery import Gallery
 from homeface.core.gallery_map import map_of
-from homeface.core.health_findings import Finding, Topic
-from homeface.service.health import HouseholdHealth, as_data, household_health
+from homeface.core.health_findings import Finding, Topic, lacks_infrared
+from homeface.service.health import HouseholdHealth, as_data, finding_figures, household_health
 
 if TYPE_CHECKING:
     from homeface.service.life import Life
@@ -70,14 +70,28 @@ class Figures:
 
 def about(subject_id: str, found: HouseholdHealth) -> PersonHealth:
     """What there is to say about one person."""
-    mine = [finding for finding in found.findings if subject_id in finding.subjects]
+    mine = [_of(one, subject_id, found) for one in found.findings if subject_id in one.subjects]
     return PersonHealth(
         level=_level(mine),
         findings=[
-            PersonFinding(key=str(one.topic), sentence=one.text, help=_HELP.get(one.topic, one.help))
+            PersonFinding(
+                key=str(one.topic),
+                sentence=one.text,
+                help=_HELP.get(one.topic, one.help),
+                serious=one.topic not in _HARMLESS,
+                people=[found.health.name(subject) for subject in one.subjects],
+                figures=finding_figures(one),
+            )
             for one in mine
         ],
     )
+
+
+def _of(finding: Finding, subject_id: str, found: HouseholdHealth) -> Finding:
+    """What is said of several people at once, of one of them."""
+    if finding.topic is not Topic.NO_INFRARED:
+        return finding
+    return lacks_infrared([one for one in found.health.people if one.subject_id == subject_id])
 
 
 def _level(findings: Sequence[Finding]) -> Level:

@@ -52,6 +52,11 @@ class WebLive:
         """One camera."""
         await self._pause([self._watch(camera_id)], paused)
 
+    async def set_guest_mode(self, enabled: bool) -> None:
+        """Strangers make no events, and nothing is kept of them."""
+        await self._life.hub.set_guest_mode(enabled)
+        self._feed.tell("now")
+
     async def picture(self, camera_id: str) -> bytes:
         """A camera's last picture."""
         watch = self._watch(camera_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from homeface.adapters.store import TemplateFacts
 from homeface.adapters.vault import SealBrokenError
 from homeface.adapters.web import models_people as shown
+from homeface.core.enrolment import Verdict
 from homeface.core.gallery import Subject
 from homeface.core.types import Quality
 from homeface.errors import (
@@ -22,7 +23,7 @@ from homeface.errors import (
     NotThereError,
 )
 from homeface.service.camera_photos import CameraPhotos
-from homeface.service.enrolment import Enrolment, EnrolmentReport, Prepared
+from homeface.service.enrolment import Enrolment, EnrolmentReport, PhotoVerdict, Prepared
 from homeface.service.forgetting import forget_person
 from homeface.service.guided import Rounds
 from homeface.service.health import HouseholdHealth
@@ -243,18 +244,23 @@ def told(report: EnrolmentReport) -> shown.PhotosAnswer:
     """A report of an enrolment, for the page."""
     return shown.PhotosAnswer(
         person_id=report.subject.subject_id if report.subject is not None else None,
-        photos=[
-            shown.PhotoVerdict(
-                label=photo.label,
-                key=photo.key,
-                message=photo.message,
-                accepted=photo.accepted,
-                used=photo.used,
-                template_id=photo.template_id,
-            )
-            for photo in report.photos
-        ],
+        photos=[_verdict(photo) for photo in report.photos],
         notes=list(report.notes),
+    )
+
+
+def _verdict(photo: PhotoVerdict) -> shown.PhotoVerdict:
+    made_of = photo.verdict or Verdict(photo.key, photo.message)
+    return shown.PhotoVerdict(
+        label=photo.label,
+        key=photo.key,
+        message=photo.message,
+        accepted=photo.accepted,
+        used=photo.used,
+        template_id=photo.template_id,
+        reasons=list(made_of.reasons),
+        figures={name: round(value, 3) for name, value in made_of.figures.items()},
+        other=made_of.other or None,
     )
 
 

@@ -156,6 +156,19 @@ class TestRestoring:
         copies.before_restore(path).unlink()
         assert gone.subject_id.encode() not in b"".join(f.read_bytes() for f in path.parent.iterdir())
 
+    def test_a_photo_that_was_removed_since_stays_away_with_its_picture(
+        self, store: Store, backup: Path
+    ) -> None:
+        gone, kept = store.templates()[:2]
+        store.remove_template(gone.template_id)
+        store.restore(backup, PASSWORD)
+        left = {template.template_id for template in store.templates()}
+        assert gone.template_id not in left
+        assert kept.template_id in left
+        assert store.crop(gone.template_id) is None
+        assert store.crop(kept.template_id) is not None
+        assert len(names(store)) == 6, "the person stays"
+
     def test_who_was_paused_since_stays_paused(self, store: Store, backup: Path) -> None:
         store.change_subject(store.require_subject("Person 2").subject_id, paused=True)
         store.restore(backup, PASSWORD)

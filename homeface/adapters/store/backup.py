@@ -26,7 +26,7 @@ from homeface.adapters.store.access import access_of, keep_access
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.failures import told
 from homeface.adapters.store.keys import Keys, opens_with, seal_anew
-from homeface.adapters.store.people import trace_of
+from homeface.adapters.store.people import remove_gone, trace_of
 from homeface.adapters.store.settled import keep_settled, settled_of
 from homeface.adapters.vault import sync_folder
 from homeface.errors import BackupError, StoreError
@@ -198,6 +198,7 @@ def _make_ready(
     ids = [row[0] for row in connection.execute("SELECT id FROM subject")]
     left_out = [subject_id for subject_id in ids if trace_of(subject_id) in gone]
     connection.executemany("DELETE FROM subject WHERE id = ?", [(subject_id,) for subject_id in left_out])
+    remove_gone(connection, gone)
     connection.executemany("INSERT OR IGNORE INTO removed_subject VALUES (?, ?)", removed)
     keep_access(connection, access)
     keep_settled(connection, settled)

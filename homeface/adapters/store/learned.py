@@ -6,7 +6,7 @@ import sqlite3
 
 from homeface.adapters.store import sealing
 from homeface.adapters.store.database import Database
-from homeface.adapters.store.people import new_id, touch
+from homeface.adapters.store.people import leave_trace, new_id, touch
 from homeface.adapters.store.records import LearnedRecord
 from homeface.adapters.vault import Vault
 from homeface.core.templates import ADAPTED_PER_KIND
@@ -83,13 +83,15 @@ class LearnedTables:
 
         ``but_model``: only what was learned with other models than this one.
         """
+        which = "source = 'adapted' AND (?1 IS NULL OR subject_id = ?1) AND (?2 IS NULL OR model_id <> ?2)"
         with self._database.write() as connection:
-            count = connection.execute(
-                "DELETE FROM template WHERE source = 'adapted' AND (?1 IS NULL OR subject_id = ?1) "
-                "AND (?2 IS NULL OR model_id <> ?2)",
+            rows = connection.execute(
+                f"DELETE FROM template WHERE {which} RETURNING id",  # noqa: S608 - a fixed text
                 (subject_id, but_model),
-            ).rowcount
+            ).fetchall()
+            count = len(rows)
             if count:
+                leave_trace(connection, [row[0] for row in rows])
                 touch(connection)
         if count:
             self._database.forget_deleted()

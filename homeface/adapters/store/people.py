@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from homeface.adapters.store import sealing
 from homeface.adapters.store.database import Database
@@ -152,6 +152,7 @@ class PeopleTables:
                 raise GalleryError(f"There is no template {template_id}.")
             connection.execute("DELETE FROM template WHERE id = ?", (template_id,))
             connection.execute("DELETE FROM crop WHERE id = ?", (row[0],))
+            leave_trace(connection, [template_id])
             touch(connection)
         self._database.forget_deleted()
 
@@ -258,9 +259,23 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def trace_of(subject_id: str) -> str:
-    """What is kept of a removed subject, so that no backup brings it back: nothing but a hash of its id."""
-    return hashlib.sha256(f"removed:{subject_id}".encode()).hexdigest()
+def trace_of(gone_id: str) -> str:
+    """What is kept of a removed subject or photo, so that no backup brings it back: a hash of its id alone."""
+    return hashlib.sha256(f"removed:{gone_id}".encode()).hexdigest()
+
+
+def leave_trace(connection: sqlite3.Connection, gone_ids: Iterable[str]) -> None:
+    """Remember what was removed on purpose (the table is named after its first use)."""
+    rows = [(trace_of(gone_id), time.time()) for gone_id in gone_ids]
+    connection.executemany("INSERT OR IGNORE INTO removed_subject VALUES (?, ?)", rows)
+
+
+def remove_gone(connection: sqlite3.Connection, traces: Container[str]) -> None:
+    """Photos, with their pictures, and what visits taught, that were removed on purpose."""
+    rows = connection.execute("SELECT id, crop_id FROM template").fetchall()
+    gone = [(template_id, crop_id) for template_id, crop_id in rows if trace_of(template_id) in traces]
+    connection.executemany("DELETE FROM template WHERE id = ?", [(template_id,) for template_id, _ in gone])
+    connection.executemany("DELETE FROM crop WHERE id = ?", [(crop_id,) for _, crop_id in gone if crop_id])
 
 
 def touch(connection: sqlite3.Connection) -> None:

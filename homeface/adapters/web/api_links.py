@@ -38,8 +38,13 @@ async def add_invite(context: Context) -> InviteWithLink:
     url = context.link(f"/invite/{secret}")
     await context.note("invite", link.link_id)
     picture = await asyncio.to_thread(qr_svg, url)
+    settings = context.services.settings
     return InviteWithLink(
-        **_invite(link).model_dump(), url=url, qr_svg=picture, reach=context.services.settings.reach
+        **_invite(link).model_dump(),
+        url=url,
+        qr_svg=picture,
+        reach=settings.reach,
+        browser_warns=settings.browser_warns,
     )
 
 
@@ -100,7 +105,10 @@ async def add_personal_link(context: Context) -> PersonalLink:
     url = context.link(f"/me/{secret}")
     await context.note("personal link", person_id)
     picture = await asyncio.to_thread(qr_svg, url)
-    return PersonalLink(url=url, qr_svg=picture, reach=context.services.settings.reach)
+    settings = context.services.settings
+    return PersonalLink(
+        url=url, qr_svg=picture, reach=settings.reach, browser_warns=settings.browser_warns
+    )
 
 
 def _invite(link: LinkRecord) -> Invite:

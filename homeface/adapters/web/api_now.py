@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from homeface.adapters.web.access import CONTROL, OWNER, READ, Access, Role, Scope
 from homeface.adapters.web.context import Context
-from homeface.adapters.web.models_house import HouseholdHealth, Now, Pause, Visits, VisitsAsked
+from homeface.adapters.web.models_house import GuestMode, HouseholdHealth, Now, Pause, Visits, VisitsAsked
 from homeface.adapters.web.ports_people import News
 from homeface.adapters.web.routing import Media, api
 
@@ -86,6 +86,13 @@ async def pause_camera(context: Context) -> None:
     await context.note("pause camera" if paused else "resume camera", context.part("camera_id"))
 
 
+async def set_guest_mode(context: Context) -> None:
+    """Guests are here, or have left; the same as Home Assistant's switch."""
+    enabled = context.taken(GuestMode).enabled
+    await context.services.live.set_guest_mode(enabled)
+    await context.note("guest mode on" if enabled else "guest mode off")
+
+
 async def get_camera_picture(context: Context) -> web.Response:
     """The last picture, where web.camera_pictures allows it."""
     return jpeg(await context.services.live.picture(context.part("camera_id")))
@@ -112,6 +119,7 @@ ROUTES = (
     api("GET", "/events", get_events, READ, "News of the house", answer=Media("text/event-stream")),
     api("POST", "/rooms/{room_id}/pause", pause_room, CONTROL, "Pause a room", body=Pause),
     api("POST", "/cameras/{camera_id}/pause", pause_camera, CONTROL, "Pause a camera", body=Pause),
+    api("POST", "/guest-mode", set_guest_mode, CONTROL, "Guest mode on or off", body=GuestMode),
     api("GET", "/cameras/{camera_id}/picture", get_camera_picture, OWNER, "A camera's last picture",
         answer=Media("image/jpeg")),
     api("GET", "/visits", get_visits, HISTORY, "Finished visits", query=VisitsAsked, answer=Visits),

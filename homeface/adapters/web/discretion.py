@@ -8,6 +8,8 @@ from homeface.adapters.web.models_people import PersonDetails, PhotosAnswer, Pho
 
 _ABOUT_TWO = frozenset({"too_alike", "same_picture"})
 """Findings that are about more than one person."""
+_OF_LIKENESS = frozenset({"outlier"})
+"""Findings whose figures may be about somebody else."""
 _ABOUT_THE_PICTURE = frozenset(
     {"accepted", "no_face", "several_faces", "low_quality", "unreadable", "picture", "too_large"}
 )
@@ -23,9 +25,16 @@ _NOT_TAKEN = "This photo was not taken."
 
 
 def person_for_guest(person: PersonDetails) -> PersonDetails:
-    """The same without what names others: findings keep their key only, likeness keeps no name."""
+    """The same without what names others: findings keep key and figures, likeness keeps no name."""
     findings = [
-        finding.model_copy(update={"sentence": "", "help": ""})
+        finding.model_copy(
+            update={
+                "sentence": "",
+                "help": "",
+                "people": [person.name],
+                "figures": {} if finding.key in _OF_LIKENESS else finding.figures,
+            }
+        )
         for finding in person.health.findings
         if finding.key not in _ABOUT_TWO
     ]
@@ -52,4 +61,5 @@ def feedback_for_guest(feedback: RoundFeedback) -> RoundFeedback:
 def _verdict(photo: PhotoVerdict) -> PhotoVerdict:
     if photo.key in _ABOUT_THE_PICTURE:
         return photo
-    return photo.model_copy(update={"message": _SENTENCES.get(photo.key, _NOT_TAKEN)})
+    told: dict[str, object] = {"message": _SENTENCES.get(photo.key, _NOT_TAKEN), "figures": {}, "other": None}
+    return photo.model_copy(update=told)

@@ -95,6 +95,12 @@ class Pause(Body):
     paused: bool
 
 
+class GuestMode(Body):
+    """Guests are here, or have left: strangers make no events, and nothing is kept of them."""
+
+    enabled: bool
+
+
 class VisitsAsked(Body):
     """``before``: only visits that ended before then, for the next page."""
 
@@ -164,7 +170,9 @@ class PersonFigures(Said):
 
 
 class HouseholdFinding(Said):
-    """One thing to know. ``promise_kept`` false: here the promise cannot be kept."""
+    """One thing to know. ``promise_kept`` false: here the promise cannot be kept. ``figures`` and ``people``
+    are what ``text`` is made of.
+    """
 
     topic: str
     promise_kept: bool
@@ -172,6 +180,7 @@ class HouseholdFinding(Said):
     help: str
     people: list[str]
     photos: list[str]
+    figures: dict[str, float | str] = Field(default_factory=dict)
 
 
 class PhotoPoint(Said):

@@ -47,11 +47,12 @@ class Invites(Said):
 
 
 class InviteWithLink(Invite):
-    """Shown once: the link cannot be had again."""
+    """Shown once: the link cannot be had again. ``browser_warns``: of a certificate that it cannot know."""
 
     url: str
     qr_svg: str
     reach: Reach
+    browser_warns: bool
 
 
 class PersonalLink(Said):
@@ -60,6 +61,7 @@ class PersonalLink(Said):
     url: str
     qr_svg: str
     reach: Reach
+    browser_warns: bool
 
 
 class LinkSecret(Body):

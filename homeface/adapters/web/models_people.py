@@ -12,11 +12,18 @@ Level = Literal["good", "fair", "poor"]
 
 
 class PersonFinding(Said):
-    """Something about this person: a key for programs, a sentence, and what would help (may be empty)."""
+    """Something about this person: a key for programs, a sentence, and what would help (may be empty).
+
+    ``serious`` false: worth knowing, nothing is wrong. ``people`` (by name, this person among them) and
+    ``figures`` are what the sentence is made of.
+    """
 
     key: str
     sentence: str
     help: str
+    serious: bool = True
+    people: list[str] = Field(default_factory=list)
+    figures: dict[str, float | str] = Field(default_factory=dict)
 
 
 class PersonHealth(Said):
@@ -101,7 +108,8 @@ class PersonChange(Body):
 class PhotoVerdict(Said):
     """What became of one photo. ``key``: accepted, duplicate, or what was wrong.
 
-    ``used``: recognition compares with it from now on.
+    ``used``: recognition compares with it from now on. ``reasons``, ``figures`` and ``other`` (whom it looks
+    like) are what ``message`` is made of, for those who say it in another language.
     """
 
     label: str
@@ -110,6 +118,9 @@ class PhotoVerdict(Said):
     accepted: bool
     used: bool
     template_id: str | None
+    reasons: list[str] = Field(default_factory=list)
+    figures: dict[str, float] = Field(default_factory=dict)
+    other: str | None = None
 
 
 class PhotosAnswer(Said):

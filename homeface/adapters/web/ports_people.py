@@ -46,6 +46,9 @@ class LiveView(Protocol):
     async def pause_camera(self, camera_id: str, paused: bool) -> None:
         """One camera. Raises NotThereError."""
 
+    async def set_guest_mode(self, enabled: bool) -> None:
+        """Strangers make no events, and nothing is kept of them."""
+
     async def picture(self, camera_id: str) -> bytes:
         """A camera's last picture as JPEG. Raises NotThereError and NotAllowedError."""
 

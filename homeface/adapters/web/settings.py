@@ -43,6 +43,11 @@ class WebSettings:
     url: str = ""
 
     @property
+    def browser_warns(self) -> bool:
+        """Whether browsers that follow a link of ours meet our own certificate, which they cannot know."""
+        return self.tls is not None and self.tls.own_ca is not None and not self.url
+
+    @property
     def reach(self) -> Literal["network", "machine"]:
         """Who can open a link to us: every device of the network, or this machine alone."""
         beyond = self.url or not is_loopback(self.host) or self.trusted_proxies or self.ingress_proxies

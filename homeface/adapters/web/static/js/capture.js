@@ -24,6 +24,7 @@ export class Round {
     this.passed = new Set();
     this.facing = "user";
     this.running = false;
+    this.shots = 0;
     this.canvas = document.createElement("canvas");
   }
 
@@ -115,6 +116,8 @@ export class Round {
     this.state = told;
     this.#draw();
     if (told.taken) {
+      this.shots += 1;
+      this.#draw();
       const stage = this.place.querySelector(".stage");
       stage.classList.remove("taken");
       void stage.offsetWidth; // begin the flash anew
@@ -131,6 +134,11 @@ export class Round {
       await this.stop();
       this.ended("done", this.state);
     }
+  }
+
+  /** What was taken is enough: the steps that are left are skipped, and it is stored. */
+  async enough() {
+    while (this.running && !this.finished) await this.skip();
   }
 
   async turn() {
@@ -168,6 +176,7 @@ export class Round {
       <div class="actions">
         <button class="button" type="button" data-skip @click=${(event) => act(event.currentTarget, () => this.skip())}>${icon("skip-forward")}${t("Skip this step")}</button>
         <button class="button quiet" type="button" @click=${(event) => act(event.currentTarget, () => this.turn())}>${icon("switch-camera")}${t("Other camera")}</button>
+        ${this.shots ? html`<button class="button quiet" type="button" data-enough @click=${(event) => act(event.currentTarget, () => this.enough())}>${icon("check")}${t("That is enough")}</button>` : nothing}
       </div></div>`, this.place);
   }
 }

@@ -89,6 +89,33 @@ export function distanceHeatMap(canvas, { names, scores }) {
   });
 }
 
+/** Lying bars, one group a person. `series`: [{label, values}]; null draws nothing; `words(value)` for the tips. */
+export function bars(canvas, names, series, words, most) {
+  const tones = [token("--accent"), token("--muted")];
+  return fresh(canvas, {
+    type: "bar",
+    data: {
+      labels: names,
+      datasets: series.map(({ label, values }, index) => ({
+        label, data: values, backgroundColor: tones[index % tones.length], borderRadius: 3, maxBarThickness: 18,
+      })),
+    },
+    options: {
+      animation: still() ? false : { duration: 300 },
+      indexAxis: "y",
+      maintainAspectRatio: false,
+      scales: {
+        x: axis({ min: 0, suggestedMax: most, ticks: { color: token("--muted"), callback: words, maxTicksLimit: 6 } }),
+        y: axis({ grid: { display: false } }),
+      },
+      plugins: {
+        legend: { display: series.length > 1, position: "bottom", labels: { color: token("--text") } },
+        tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${words(item.raw)}` } },
+      },
+    },
+  });
+}
+
 function hexOf(colour) {
   return [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
 }

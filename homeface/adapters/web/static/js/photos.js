@@ -1,7 +1,7 @@
 // Adding photos: choose, drop or take them; each gets its own verdict.
 import { html, icon, nothing, notice, repeat } from "./dom.js";
 import { t, tn } from "./text.js";
-import { verdictText } from "./words.js";
+import { verdictText } from "./verdicts.js";
 
 const KINDS = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic,.heif";
 const AT_ONCE = 6;
@@ -98,7 +98,7 @@ export class PhotoDesk {
     if (verdict === null) return html`<span class="muted">${t("waiting …")}</span>`;
     if (!verdict.accepted) return html`<span class="verdict-bad">${verdictText(verdict)}</span>`;
     return verdict.used === false
-      ? html`<span class="muted">${t("Kept, but set aside: {why}", { why: verdictText(verdict) })}</span>`
+      ? html`<span class="muted">${verdictText(verdict)}</span>`
       : html`<span class="verdict-good">${t("Taken")}</span>`;
   }
 }

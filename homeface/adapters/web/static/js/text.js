@@ -13,8 +13,8 @@ export function t(message, values = {}) {
 }
 
 /** One or many: `{count}` is replaced by the number. */
-export function tn(one, many, count) {
-  return t(count === 1 ? one : many, { count: number(count) });
+export function tn(one, many, count, values = {}) {
+  return t(count === 1 ? one : many, { ...values, count: number(count) });
 }
 
 export function number(value, digits = 0) {

@@ -1,5 +1,5 @@
 // What keys of the API mean, in the page's language. A key that is not here falls back to the server's sentence.
-import { language, listed, t } from "./text.js";
+import { language, t } from "./text.js";
 
 /** Why a track got no name, or a photo was not taken. */
 const REASONS = {
@@ -50,6 +50,7 @@ const FEEDBACK = {
   same_person: () => t("This looks like somebody else: the same person throughout, please"),
   head_upright: () => t("Keep the head upright"),
   turn_less: () => t("Not quite so far"),
+  smile_more: () => t("Smile a little wider"),
   good: () => t("Good, stay like this"),
   taken: () => t("Got it!"),
   done: () => t("Done. Thank you!"),
@@ -83,49 +84,6 @@ export function instruction(step) {
   return INSTRUCTIONS[step]?.() ?? "";
 }
 
-/** Verdicts on photos, by key. */
-const VERDICTS = {
-  accepted: () => t("Taken"),
-  no_face: () => t("No face was found in this picture."),
-  several_faces: () => t("More than one face: take a picture of one person, or cut it."),
-  picture: () => t("This file cannot be read as a picture."),
-  low_quality: () => t("The face is not good enough."),
-  outlier: () => t("This face does not fit the other photos of this person."),
-  looks_like_another: () => t("This face looks like somebody else who is enrolled."),
-  unreadable: () => t("This file cannot be read as a picture."),
-  duplicate: () => t("This picture is here already."),
-};
-
-export function verdictText(verdict) {
-  if (language === "en") return verdict.message;
-  return VERDICTS[verdict.key]?.() ?? verdict.message;
-}
-
-/** Findings of the household's health, by topic. English comes from the server with all its figures. */
-const FINDINGS = {
-  nobody_enrolled: () => t("Nobody is enrolled yet."),
-  no_photos: (who) => t("{who}: no photos yet, so nobody can recognise this person.", { who }),
-  other_model: (who) => t("{who}: photos were taken for another recognition model; add them again.", { who }),
-  too_few_photos: (who) => t("{who}: too few photos. Five from different sides help most.", { who }),
-  no_infrared_photos: (who) => t("{who}: no infra-red photos; at night cameras see in infra-red.", { who }),
-  outlier: (who) => t("{who}: a photo does not fit the others and is set aside.", { who }),
-  photos_disagree: (who) => t("{who}: the photos disagree. Are they all of the same person?", { who }),
-  same_picture: (who) => t("{who}: a picture is there twice.", { who }),
-  too_alike: (who) => t("{who} look so alike that homeface may stay silent rather than guess.", { who }),
-  small_photos: (who) => t("{who}: the faces in the photos are small; larger ones teach more.", { who }),
-  often_missed: (who) => t("{who}: will often go without a name. More photos from different sides help.", { who }),
-  resting_photos: (who) => t("{who}: some photos rest, because they look like somebody else.", { who }),
-  camera_faces_too_small: () => t("A camera sees faces too small: hang it lower or nearer."),
-  camera_faces_unusable: () => t("A camera seldom sees a usable face: more light, or another place."),
-};
-
-export function findingText(finding) {
-  const key = finding.topic ?? finding.key;
-  const sentence = finding.text ?? finding.sentence ?? "";
-  if ((language === "en" && sentence) || !(key in FINDINGS)) return { text: sentence, help: finding.help || "" };
-  return { text: FINDINGS[key](listed(finding.people ?? [])), help: "" };
-}
-
 /** Sentences for errors that people meet often; others are shown as the server says them. */
 const ERRORS = {
   wrong_password: () => t("That is not the password."),
@@ -146,14 +104,36 @@ const ERRORS = {
   csrf: () => t("This page is too old: load it again."),
   too_large: () => t("This is too large."),
   too_many: () => t("Too many files at once."),
+  too_slow: () => t("The upload takes too long, or never ends."),
+  picture: () => t("This file cannot be read as a picture."),
+  busy: () => t("There is too much to do at once: try again in a moment."),
+  foreign_page: () => t("This was asked by another page: load this one again."),
+  no_such_room: () => t("There is no such room, or it has no camera."),
+  no_such_camera: () => t("There is no such camera."),
+  no_picture: () => t("There is no picture of this camera."),
+  not_allowed: () => t("You may not do this."),
+  not_logged_in: () => t("Log in first."),
+  not_there: () => t("This is not here any more."),
+  storage: () => t("This cannot be stored at the moment."),
+  gallery: () => t("This does not go together with who is enrolled already."),
+  backup: () => t("This backup cannot be used."),
+  invalid: () => t("This value does not fit."),
+  request: () => t("This cannot be done."),
+  failed: () => t("This did not work."),
+  bug: () => t("This went wrong in homeface itself; its log tells more."),
 };
+
+/** After these the server's own sentence tells what exactly. */
+const WITH_DETAIL = new Set(["backup", "gallery", "invalid", "storage", "request", "failed"]);
 
 /** For these the server's sentence speaks to programmers. */
 const ALWAYS = new Set(["csrf"]);
 
 export function errorText(key, fallback) {
   if (language === "en" && !ALWAYS.has(key)) return fallback;
-  return ERRORS[key]?.() ?? fallback;
+  const words = ERRORS[key]?.();
+  if (!words) return fallback;
+  return WITH_DETAIL.has(key) ? `${words} (${fallback})` : words;
 }
 
 /** Acts of the log; what comes after a colon is kept as it is. */
@@ -182,6 +162,11 @@ const ACTS = {
   "resume room": () => t("ended a room's pause"),
   "pause camera": () => t("paused a camera"),
   "resume camera": () => t("ended a camera's pause"),
+  "guest mode on": () => t("switched guest mode on"),
+  "guest mode off": () => t("switched guest mode off"),
+  pause: () => t("paused a camera"),
+  resume: () => t("ended a camera's pause"),
+  "log out everywhere": () => t("logged out on every device"),
   "add token": () => t("made a token"),
   "remove token": () => t("withdrew a token"),
   "add member": () => t("added a family member's account"),

@@ -38,7 +38,7 @@ async function restore(event) {
     fault.textContent = t("Choose the backup file.");
     return;
   }
-  const sure = await confirm({ title: t("Put this backup in place?"), text: t("Everybody and everything of now is replaced by what the backup holds. Who was removed here since stays removed."), action: t("Replace everything") });
+  const sure = await confirm({ title: t("Put this backup in place?"), text: t("Everybody and everything of now is replaced by what the backup holds, settings included: look through them afterwards. People, photos and unknown visits that were removed here since stay removed; who is paused stays paused. Passwords, tokens and links stay those of now."), action: t("Replace everything") });
   if (!sure) return;
   await act(form.querySelector("[type=submit]"), async () => {
     try {

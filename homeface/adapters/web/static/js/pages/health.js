@@ -1,9 +1,11 @@
 import { get } from "../api.js";
 import { draw, empty, failed, html, nothing, notice, repeat } from "../dom.js";
-import { distanceHeatMap, peopleMap } from "../charts.js";
-import { inOne, number, t, tn } from "../text.js";
-import { findingText } from "../words.js";
+import { bars, distanceHeatMap, peopleMap } from "../charts.js";
+import { findingText } from "../findings.js";
+import { inOne, number, percent, t } from "../text.js";
 
+/** With fewer nothing can be said of how often somebody is missed. */
+const FEW_PHOTOS = 3;
 let found = null;
 
 function summary() {
@@ -26,7 +28,7 @@ function findings() {
 function row(person) {
   return html`<tr><td class="strong">${person.name}</td><td class="number">${number(person.photos_day)} + ${number(person.photos_infrared)}</td>
     <td>${person.nearest ? html`${person.nearest.name} <span class="muted number">${number(person.nearest.score, 2)}</span>${person.nearest.promise_kept ? nothing : html` <span class="chip bad">${t("too alike")}</span>`}` : "–"}</td>
-    <td>${inOne(person.expected_false_names)}</td><td>${person.photos_day + person.photos_infrared < 3 ? t("too few photos") : inOne(person.expected_misses)}</td></tr>`;
+    <td>${inOne(person.expected_false_names)}</td><td>${person.photos_day + person.photos_infrared < FEW_PHOTOS ? t("too few photos") : inOne(person.expected_misses)}</td></tr>`;
 }
 
 function table() {
@@ -41,7 +43,28 @@ function charts() {
       <figcaption class="muted small figure-note">${t("Each dot is a photo. Photos of one person should lie together, people apart; who overlaps here may still be far apart in truth.")}</figcaption></figure></section>` : nothing}
     ${found.distances ? html`<section><h2>${t("How alike any two are")}</h2><figure class="card"><div class="chart"><canvas id="heat" role="img" aria-label=${t("Heat map of likeness between people; the table below has the nearest look-alike of everybody.")}></canvas></div>
       <figcaption class="muted small figure-note">${t("Mean score of their photos: the stronger the colour, the more alike.")}</figcaption></figure></section>` : nothing}
+    ${alike().length ? html`<section><h2>${t("Nearest look-alikes")}</h2><figure class="card"><div class="chart"><canvas id="alike" role="img" aria-label=${t("Bars: how like each person is to the one nearest to them; the table below says it in figures.")}></canvas></div>
+      <figcaption class="muted small figure-note">${t("Score with the person most like them, beside the score that a name needs: the farther below, the safer.")}</figcaption></figure></section>` : nothing}
+    ${missed().length ? html`<section><h2>${t("Expected misses")}</h2><figure class="card"><div class="chart"><canvas id="missed" role="img" aria-label=${t("Bars: in how many good visits each person goes without a name; the table below says it in figures.")}></canvas></div>
+      <figcaption class="muted small figure-note">${t("Share of visits seen well in which somebody is expected to go without a name. Whoever has too few photos is not shown.")}</figcaption></figure></section>` : nothing}
   </div>`;
+}
+
+const alike = () => found.people.filter((person) => person.nearest);
+const missed = () => found.people.filter((person) => person.expected_misses !== null && person.photos_day + person.photos_infrared >= FEW_PHOTOS);
+
+function drawBars() {
+  if (alike().length) {
+    bars(document.getElementById("alike"), alike().map((person) => `${person.name} – ${person.nearest.name}`), [
+      { label: t("score"), values: alike().map((person) => person.nearest.score) },
+      { label: t("a name needs"), values: alike().map((person) => person.score_needed) },
+    ], (value) => number(value, 2), 0.6);
+  }
+  if (missed().length) {
+    bars(document.getElementById("missed"), missed().map((person) => person.name), [
+      { label: t("missed"), values: missed().map((person) => person.expected_misses) },
+    ], (value) => percent(value, 1), 0.02);
+  }
 }
 
 function show() {
@@ -52,6 +75,7 @@ function show() {
   draw("health", html`<div class="stack">${summary()}${findings()}${charts()}${table()}</div>`);
   if (found.pca) peopleMap(document.getElementById("map"), found.pca);
   if (found.distances) distanceHeatMap(document.getElementById("heat"), found.distances);
+  drawBars();
 }
 
 async function load() {

@@ -101,7 +101,7 @@ function showNow(now) {
   const title = headline(now);
   const heading = document.getElementById("headline");
   if (heading.textContent !== title) heading.textContent = title;
-  draw("rooms", html`<div class="grid">${repeat(now.rooms, (room) => room.id, roomCard)}</div>`);
+  draw("rooms", html`${now.guest_mode ? html`<p><span class="chip warn">${icon("users")}${t("Guests are here: nothing is kept of people without a name")}</span></p>` : nothing}<div class="grid">${repeat(now.rooms, (room) => room.id, roomCard)}</div>`);
   draw("people", html`<div class="card">${now.people.length
     ? html`<ul class="list">${repeat(now.people, (person) => person.id, personRow)}</ul>`
     : html`<p class="muted">${t("Nobody is enrolled yet.")} <a href=${address("people")}>${t("Add the first person")}</a></p>`}</div>`);

@@ -1,10 +1,12 @@
 import { api, get, listen, patch, post, remove, role, root } from "../api.js";
 import { act, address, avatar, confirm, dialog, draw, failed, html, icon, live, nameIn, nothing, notice, repeat, toast } from "../dom.js";
+import { findingText } from "../findings.js";
 import { showLink } from "../links.js";
 import { healthChip } from "../people_words.js";
 import { cameraAllowed, dropZone, PhotoDesk, pickerInstead } from "../photos.js";
 import { listed, moment, number, percent, t, tn } from "../text.js";
-import { findingText, reasonsText } from "../words.js";
+import { verdictText } from "../verdicts.js";
+import { reasonsText } from "../words.js";
 
 const id = document.getElementById("person").dataset.id;
 const path = `people/${encodeURIComponent(id)}`;
@@ -80,7 +82,7 @@ async function fromCamera() {
   }, t("From a camera of the house"));
   if (!answer) return;
   const taken = answer.photos.filter((verdict) => verdict.accepted).length;
-  toast(taken ? tn("{count} picture taken", "{count} pictures taken", taken) : answer.photos[0]?.message || answer.notes?.[0] || t("No good face was seen."), !taken);
+  toast(taken ? tn("{count} picture taken", "{count} pictures taken", taken) : answer.photos.length ? verdictText(answer.photos[0]) : t("No good face was seen."), !taken);
   await load();
 }
 
@@ -163,8 +165,8 @@ function show() {
       <div class="actions">${isGuest ? nothing : html`<button class="button" type="button" @click=${rename}>${icon("pencil")}${t("Rename")}</button>`}
       <button class="button danger" type="button" id="remove-person" @click=${removePerson}>${icon("trash-2")}${t("Remove")}</button></div></div>
     ${found.length ? html`<section aria-label=${t("What would help")}><div class="stack-small">${found.map((finding) => {
-      const words = findingText({ ...finding, people: [person.name] });
-      return notice("warn", "triangle-alert", html`<p>${words.text}</p>${words.help ? html`<p class="detail small">${words.help}</p>` : nothing}`);
+      const words = findingText(finding);
+      return notice(finding.serious ? "warn" : "", finding.serious ? "triangle-alert" : "info", html`<p>${words.text}</p>${words.help ? html`<p class="detail small">${words.help}</p>` : nothing}`);
     })}</div></section>` : nothing}
     <section><h2>${t("Add photos")}</h2><div class="stack-small">${ways()}${dropZone((files) => desk.take(files))}
       ${cameraAllowed() ? nothing : pickerInstead((files) => desk.take(files))}${desk.verdicts()}</div></section>

@@ -3,7 +3,8 @@ import { Round } from "../capture.js";
 import { draw, html, icon, notice } from "../dom.js";
 import { cameraAllowed } from "../photos.js";
 import { t, tn } from "../text.js";
-import { STEPS, verdictText } from "../words.js";
+import { verdictText } from "../verdicts.js";
+import { STEPS } from "../words.js";
 
 const place = document.getElementById("round");
 const back = root + place.dataset.back;

@@ -1,8 +1,9 @@
-import { get, patch } from "../api.js";
+import { get, listen, patch, post } from "../api.js";
 import { act, draw, failed, html, icon, live, nothing, repeat, toast } from "../dom.js";
 import { t } from "../text.js";
 import { groupTitle, settingHelp, settingTitle } from "../setting_words.js";
 
+let now = null;
 const GROUPS = ["recognition", "presence", "storage", "web", "rooms"];
 
 function place(setting) {
@@ -72,6 +73,30 @@ function group(name, settings) {
   return html`<section data-group=${name}><h2>${groupTitle(name)}</h2>${rows}</section>`;
 }
 
+/** Switches that hold until somebody turns them back; they are no settings of the file. */
+function pauseRow(id, title, help, on, path, body) {
+  const change = (event) => {
+    const wanted = event.target.checked;
+    act(event.target, async () => {
+      try {
+        await post(path, body(wanted));
+      } finally {
+        showPauses(await get("now").catch(() => now)); // the switch shows what is true, also when this failed
+      }
+    });
+  };
+  return html`<div class="setting" data-pause=${id}><div><label class="strong" for="pause-${id}">${title}</label><p class="muted small">${help}</p></div>
+    <div><input class="switch" type="checkbox" role="switch" id="pause-${id}" .checked=${live(on)} @change=${change} /></div></div>`;
+}
+
+function showPauses(told) {
+  now = told;
+  draw("pauses", html`<section data-group="pauses"><h2>${t("Pauses")}</h2><div class="card">
+    ${pauseRow("guests", t("Guests are here"), t("People without a name make no events, and nothing is kept of their visits."), now.guest_mode, "guest-mode", (enabled) => ({ enabled }))}
+    ${repeat(now.rooms, (room) => room.id, (room) => pauseRow(`room-${room.id}`, t("Pause {room}", { room: room.name }), t("Nothing is looked at there until you go on."), room.paused, `rooms/${encodeURIComponent(room.id)}/pause`, (paused) => ({ paused })))}
+    <p class="hint">${t("A single person is paused on that person's page.")}</p></div></section>`);
+}
+
 function fixedRow(setting) {
   return html`<tr><td class="code">${setting.key}</td><td>${shown(setting.value)}</td><td class="muted">${place(setting)}</td></tr>`;
 }
@@ -97,3 +122,5 @@ async function load() {
 }
 
 load();
+get("now").then(showPauses, (error) => failed("pauses", error, () => location.reload()));
+listen({ now: showPauses });

@@ -2,7 +2,8 @@ import { get, listen, post, remove } from "../api.js";
 import { act, address, confirm, dialog, draw, empty, failed, html, icon, nameIn, nothing, repeat, toast } from "../dom.js";
 import { showWaiting } from "../page.js";
 import { brief, moment, t, tn } from "../text.js";
-import { reasonsText, verdictText } from "../words.js";
+import { verdictText } from "../verdicts.js";
+import { reasonsText } from "../words.js";
 
 let people = [];
 let rooms = new Map();
