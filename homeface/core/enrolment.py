@@ -28,6 +28,7 @@ from homeface.errors import (
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
+ENOUGH = "enough"
 _STRANGERS_STOPPED = 0.003
 
 
@@ -39,7 +40,9 @@ class EnrolmentPolicy:
     (people in the background); otherwise nobody can know who is meant. ``same_photo``: above this two
     photos are one and the same, or one saved again. ``agreement``: least median similarity with the person's
     other photos. ``another``: a photo that is so similar to somebody else, and not more similar to the
-    person's own stored photos, is refused, unless ``allow_lookalikes`` (twins).
+    person's own stored photos, is refused, unless ``allow_lookalikes`` (twins). ``most``: photos kept of one
+    person; a few dozen are compared with, and whoever has a link could send more and more (what the figures
+    of a household cost grows by the square of their number).
 
     The defaults are for FaceNet (VGGFace2), measured on 60 people of LFW with three stored photos each:
     ``agreement`` 0.40 refuses 1.8 % of a person's own photos and lets 1.3 % of strangers' pass; ``another``
@@ -52,6 +55,7 @@ class EnrolmentPolicy:
     agreement: float = 0.40
     another: float = 0.55
     allow_lookalikes: bool = False
+    most: int = 300
 
 
 def policy_for_enrolment(calibration: Calibration, *, allow_lookalikes: bool = False) -> EnrolmentPolicy:
@@ -86,6 +90,9 @@ class Verdict:
 
 
 _FINE = Verdict(ACCEPTED, "Accepted.")
+_NO_MORE = Verdict(
+    ENOUGH, "There are so many photos of this person that more teach nothing: remove some of them first."
+)
 RESTS = Verdict(
     ACCEPTED,
     "Accepted, and kept in reserve: the photos in use differ more from each other than this one does.",
@@ -166,7 +173,17 @@ def examine(
     found = _against_own(candidates, own, policy) if own else _among_themselves(candidates, policy)
     for index, verdict in zip(open_ones, found, strict=True):
         verdicts[index] = verdict
-    return [verdict or _FINE for verdict in verdicts]
+    kept = sum(t.subject_id == subject_id and not t.adapted for t in gallery.templates)
+    return _within(policy.most - kept, [verdict or _FINE for verdict in verdicts])
+
+
+def _within(room: int, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The first so many that are accepted stay so."""
+    told: list[Verdict] = []
+    for verdict in verdicts:
+        room -= verdict.accepted
+        told.append(verdict if room >= 0 or not verdict.accepted else _NO_MORE)
+    return told
 
 
 def _duplicates(

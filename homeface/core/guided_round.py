@@ -2,7 +2,8 @@
 
 Pure: the time is an argument, pictures stay outside. A round is a value; each look and each shot gives the
 next one. Poses are told against the person's own frontal pose, since five landmarks know proportions of the
-average face only. Glasses and a smile cannot be seen in landmarks: they are taken after a moment, or skipped.
+average face only. Glasses and a smile cannot be seen in landmarks (those of the mouth hardly move when
+somebody smiles; tests/accuracy measures it): they are asked for and taken after a moment, or skipped.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 
 from homeface.adapters.photos import load_photo
 from homeface.core.guided_round import RoundLimits
-from homeface.core.types import Quality, Vector
+from homeface.core.types import Face, Vector
 from homeface.core.unknown_visits import VisitLikeness, grouped, mean_of, scale_for
 from homeface.inference.calibration import calibration_for
 from homeface.inference.engine import Engine, EngineSettings
@@ -35,35 +35,43 @@ async def test_visits_of_one_person_are_one_group_and_strangers_are_not(
     engine = Engine(EngineSettings(folders=[weights_dir()], device="cpu"))
     await engine.start()
     try:
-        visits, owners, qualities = await _seen(engine, [*many, *once])
+        visits, owners, faces = await _seen(engine, [*many, *once])
         scale = scale_for(await asyncio.to_thread(calibration_for, engine.model_id))
     finally:
         await engine.aclose()
     groups = grouped(visits, scale)
     mixed = sum(len({owners[visit] for visit in group}) > 1 for group in groups)
     divided = len(groups) - len(set(owners.values())) + mixed
-    pitch = np.array([quality.pitch for quality in qualities if abs(quality.yaw) < 15])
+    frontal = [face for face in faces if abs(face.quality.yaw) < 15]
+    pitch = np.array([face.quality.pitch for face in frontal])
+    mouths = np.percentile([_mouth(face) for face in frontal], (5, 95))
     low, middle, high = np.percentile(pitch, (5, 50, 95))
     with capsys.disabled():
         print(
             f"\n{len(visits)} visits of {len(set(owners.values()))} people: {len(groups)} groups, "
             f"{mixed} of two people, {divided} people divided; pitch of frontal faces "
-            f"{low:.1f} / {middle:.1f} / {high:.1f} (5 / 50 / 95 %)"
+            f"{low:.1f} / {middle:.1f} / {high:.1f} (5 / 50 / 95 %), "
+            f"mouth {mouths[0]:.2f} to {mouths[1]:.2f} of the distance of the eyes (5 to 95 %)"
         )
     assert mixed <= 1
     assert divided <= 0.05 * len(groups)
     limits = RoundLimits()
     assert abs(middle - limits.usual_pitch) < 2.0
     assert max(middle - low, high - middle) < limits.straight
+    assert mouths[1] - mouths[0] < 0.1, "the five points would show who smiles: the round could look for it"
 
 
-async def _seen(
-    engine: Engine, people: list[Path]
-) -> tuple[list[VisitLikeness], dict[str, str], list[Quality]]:
-    """Visits of two pictures each, whose they are, and every face's quality."""
+def _mouth(face: Face) -> float:
+    """Its width, by the distance of the eyes. On many of these pictures people smile."""
+    points = face.detection.landmarks
+    return float(np.linalg.norm(points[4] - points[3]) / np.linalg.norm(points[1] - points[0]))
+
+
+async def _seen(engine: Engine, people: list[Path]) -> tuple[list[VisitLikeness], dict[str, str], list[Face]]:
+    """Visits of two pictures each, whose they are, and every face."""
     visits: list[VisitLikeness] = []
     owners: dict[str, str] = {}
-    qualities: list[Quality] = []
+    found: list[Face] = []
     for person in people:
         looks: list[tuple[Vector, float]] = []
         for path in sorted(person.iterdir())[:6]:
@@ -72,9 +80,9 @@ async def _seen(
                 face = max(faces, key=lambda one: one.detection.box.area)
                 (embedding,) = await engine.embed([face.crop])
                 looks.append((embedding.vector, face.quality.score))
-                qualities.append(face.quality)
+                found.append(face)
         for start in range(0, len(looks), 2):
             name, at = f"{person.name} {start}", 100.0 * len(visits)
             visits.append(VisitLikeness(name, "camera", at, at + 1.0, mean_of(looks[start : start + 2])))
             owners[name] = person.name
-    return visits, owners, qualities
+    return visits, owners, found

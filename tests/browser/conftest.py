@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.browser.pictures import house_clip, webcam
@@ -20,6 +21,8 @@ CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "three words and more"
 ROOM, CAMERA = "living_room", "living_room"
 INSECURE_NAME = "homeface.test"
+INGRESS_ADDRESS = "127.0.0.9"
+"""From here Home Assistant's ingress asks for pages."""
 DESK: ViewportSize = {"width": 1280, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -73,6 +76,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 "port": free_port(),
                 "camera_pictures": True,
                 "allowed_hosts": [INSECURE_NAME],
+                "ingress_proxies": [INGRESS_ADDRESS],
             },
         )
         with Daemon(config, folder).start() as daemon:
@@ -131,8 +135,10 @@ class Visitor:
         return self.page
 
     def shoot(self, name: str) -> None:
-        """Keep a picture of the whole page."""
+        """Keep a picture of the whole page, and let axe look at it: what it finds fails the test."""
         self.page.screenshot(path=self.album / f"{name}.png", full_page=True, animations="disabled")
+        for rule in Axe().run(self.page).response["violations"]:
+            self.faults += [f"{self.page.url} {rule['id']}: {node['html'][:160]}" for node in rule["nodes"]]
 
     def _heard(self, kind: str, text: str) -> None:
         """Violations of the content security policy and bugs of scripts are told on the console."""

@@ -13,18 +13,36 @@ from aiohttp import web
 _OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
+def _of_ingress(request: web.Request, below: str) -> dict[str, str]:
+    """What Home Assistant's core and supervisor add (components/hassio/ingress.py)."""
+    return {
+        "X-Hass-Source": "core.ingress",
+        "X-Ingress-Path": below,
+        "X-Forwarded-For": str(request.remote),
+        "X-Forwarded-Host": request.host,
+        "X-Forwarded-Proto": request.scheme,
+    }
+
+
 @contextmanager
-def proxied(target: str, below: str) -> Iterator[str]:
-    """Serve ``target`` below the path ``below``, which is cut off on the way; yields the address."""
+def proxied(target: str, below: str, ingress_from: str | None = None) -> Iterator[str]:
+    """Serve ``target`` below the path ``below``, which is cut off on the way; yields the address.
+
+    ``ingress_from``: as Home Assistant's ingress does, asking from that address with its headers; the root of
+    the proxy is then a page that shows ``target`` in a frame, as Home Assistant's does.
+    """
     loop = asyncio.new_event_loop()
     started, stop, ports = threading.Event(), asyncio.Event(), []
 
     async def serve() -> None:
-        async with aiohttp.ClientSession(auto_decompress=False) as client:
+        connector = aiohttp.TCPConnector(local_addr=(ingress_from, 0) if ingress_from else None)
+        async with aiohttp.ClientSession(auto_decompress=False, connector=connector) as client:
 
             async def forward(request: web.Request) -> web.StreamResponse:
                 path = request.raw_path.removeprefix(below)
                 headers = {k: v for k, v in request.headers.items() if k.lower() not in _OF_THE_HOP}
+                if ingress_from:
+                    headers |= _of_ingress(request, below)
                 async with client.request(
                     request.method, target.rstrip("/") + path, headers=headers, data=request.content
                     if request.can_read_body else None, allow_redirects=False,
@@ -38,7 +56,12 @@ def proxied(target: str, below: str) -> Iterator[str]:
                         await response.write(piece)
                     return response
 
+            async def panel(request: web.Request) -> web.Response:
+                frame = f'<title>Panel</title><iframe src="{below}/" width="1200" height="800"></iframe>'
+                return web.Response(text=frame, content_type="text/html")
+
             app = web.Application()
+            app.router.add_get("/", panel)
             app.router.add_route("*", f"{below}/{{path:.*}}", forward)
             runner = web.AppRunner(app, shutdown_timeout=0.1)
             await runner.setup()

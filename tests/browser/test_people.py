@@ -58,6 +58,24 @@ def ask(visitor: Visitor, path: str) -> dict[str, object]:
     return dict(answer.json())
 
 
+_DRAWN = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let painted = 0;
+  for (let at = 3; at < data.length; at += 4) painted += data[at] > 0;
+  return painted;
+}"""
+
+
+def invite(owner: Visitor, name: str) -> str:
+    """The secret of a new invite."""
+    made = owner.context.request.post(
+        f"{owner.house.url}api/v1/invites",
+        data=json.dumps({"name": name}),
+        headers={"Content-Type": "application/json", "X-CSRF-Token": str(ask(owner, "session")["csrf"])},
+    )
+    return str(made.json()["url"]).rpartition("/")[2]
+
+
 def test_photos_are_judged_one_by_one(visitors: Visitors) -> None:
     visitor = visitors.owner()
     page = add_person(visitor, "Andre")
@@ -78,22 +96,72 @@ def test_photos_are_judged_one_by_one(visitors: Visitors) -> None:
     expect(page.locator("#photos li")).to_have_count(3)
 
 
-def test_a_guided_round_before_the_browsers_camera(visitors: Visitors) -> None:
+def test_a_guest_makes_the_whole_guided_round_on_a_phone(visitors: Visitors) -> None:
+    """In German, as a grandparent would: every step, no hand on the shutter."""
+    owner = visitors.owner()
+    guest = visitors.stranger(viewport=PHONE, phone=True, locale="de-DE")
+    page = guest.open(f"invite/{invite(owner, 'Opa Anton')}")
+    page.get_by_label(re.compile("Ich habe das gelesen")).check()
+    page.get_by_role("button", name="Zustimmen und weiter").click()
+    page.locator("[data-way=round]").click()
+    for step in ("Links", "Rechts", "Oben", "Unten", "Brille"):
+        expect(page.locator(".steps [aria-current]")).to_have_text(step, timeout=60_000)
+        if step == "Rechts":
+            guest.shoot("round")
+    page.get_by_role("button", name="Schritt überspringen").click()
+    expect(page.get_by_text("Dieses Zuhause kennt dich an 5 Bildern.")).to_be_visible(timeout=60_000)
+    guest.shoot("invite-round-done-german")
+    page.get_by_role("link", name="Meine Daten ansehen").click()
+    expect(page.locator("#photos li")).to_have_count(5)
+    expect(page.locator("main")).to_contain_text("Nachtlicht")  # what would help, in the page's own words
+    page.locator("#remove-person").click()
+    page.get_by_role("button", name="Endgültig entfernen").click()
+    expect(page.get_by_text("Alles über Opa Anton ist weg.")).to_be_visible()
+
+
+def test_a_guided_round_ends_when_it_is_enough(visitors: Visitors) -> None:
     visitor = visitors.owner(viewport=PHONE, phone=True)
     page = add_person(visitor, "Tony")
     page.locator("[data-way=round]").click()
     expect(page.locator("video")).to_be_visible()
-    for step in ("Left", "Right", "Up", "Down", "Glasses"):
-        expect(page.locator(".steps [aria-current]")).to_have_text(step, timeout=60_000)
-        if step == "Right":
-            visitor.shoot("round")
-    page.get_by_role("button", name="Skip this step").click()
+    expect(page.locator(".steps [aria-current]")).to_have_text("Right", timeout=60_000)
+    page.get_by_role("button", name="That is enough").click()
     ended = page.locator("[data-round-ended]")
-    expect(ended).to_contain_text("5 pictures taken", timeout=60_000)
-    expect(ended).to_contain_text(re.compile("Smile: .*already"))  # the film smiles as it looks ahead
+    expect(ended).to_contain_text(re.compile("[23] pictures taken"), timeout=60_000)
     visitor.shoot("round-ended")
     page.get_by_role("link", name="Done").click()
-    expect(page.locator("#photos li")).to_have_count(5)
+    expect(page.locator("#photos li").nth(1)).to_be_visible()
+
+
+def test_the_health_of_the_household_is_drawn(visitors: Visitors) -> None:
+    """Those who were added above: everything is there in four charts, and again in words."""
+    visitor = visitors.owner(locale="de-DE")
+    page = visitor.open("health")
+    for chart in ("map", "heat", "alike", "missed"):
+        canvas = page.locator(f"#{chart}")
+        expect(canvas).to_be_visible()
+        wait_until(lambda canvas=canvas: canvas.evaluate(_DRAWN) > 100, what=f"{chart} is drawn")  # type: ignore[misc]
+    expect(page.get_by_role("cell", name="Andre", exact=True)).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Nachtlicht")
+
+
+def test_in_german_a_photo_is_told_why_it_was_refused(visitors: Visitors) -> None:
+    visitor = visitors.owner(locale="de-DE")
+    page = visitor.open("people")
+    page.locator("#add").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Jean")
+    page.get_by_role("button", name="Weiter zu den Fotos").click()
+    small, faceless = visitor.house.folder / "small.png", visitor.house.folder / "faceless.png"
+    with Image.open(photos("Andre_Agassi", 4)[0]) as picture:
+        picture.resize((90, 90)).save(small)
+    faceless.write_bytes(_grey_picture())
+    page.locator("input[data-photos]").set_input_files([small, faceless])
+    verdicts = page.locator(".verdicts li")
+    expect(verdicts.filter(has_text="small.png")).to_contain_text("zu klein", timeout=30_000)
+    expect(verdicts.filter(has_text="faceless.png")).to_contain_text("Kein Gesicht gefunden")
+    visitor.shoot("person-german-refused")
+    page.locator("#remove-person").click()
+    page.get_by_role("button", name="Endgültig entfernen").click()
 
 
 def test_an_invite_on_a_guests_phone(visitors: Visitors) -> None:
@@ -181,11 +249,7 @@ def test_pause_and_rename(visitors: Visitors) -> None:
 
 def test_without_a_secure_address_the_camera_app_takes_the_pictures(visitors: Visitors) -> None:
     owner = visitors.owner()
-    secret = owner.context.request.post(
-        f"{owner.house.url}api/v1/invites",
-        data=json.dumps({"name": "Megawati"}),
-        headers={"Content-Type": "application/json", "X-CSRF-Token": str(ask(owner, "session")["csrf"])},
-    ).json()["url"].rpartition("/")[2]  # fmt: skip
+    secret = invite(owner, "Megawati")
     guest = visitors.stranger(viewport=PHONE, phone=True)
     page = guest.page
     page.goto(f"http://{INSECURE_NAME}:{guest.house.port}/invite/{secret}")

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, ROOM, Visitors
+from tests.browser.conftest import INGRESS_ADDRESS, PASSWORD, ROOM, Visitors
 from tests.browser.pictures import photos
 from tests.browser.proxy import proxied
 from tests.browser.test_people import add_person, take_photos
@@ -141,6 +141,29 @@ def test_a_cut_line_is_told_and_nothing_old_looks_fresh(visitors: Visitors) -> N
     visitor.context.set_offline(False)
     expect(page.locator("#line")).to_have_text("Live", timeout=20_000)
     expect(page.locator("body")).not_to_have_class(re.compile("stale"))
+
+
+def test_in_the_frame_of_home_assistants_ingress(visitors: Visitors) -> None:
+    visitors.owner()
+    visitor = visitors.stranger()
+    below = "/api/hassio_ingress/Zk3-x_9"
+    with proxied(visitor.house.url, below, ingress_from=INGRESS_ADDRESS) as address:
+        visitor.page.goto(address.removesuffix(f"{below}/") + "/")
+        frame = visitor.page.frame_locator("iframe")
+        frame.get_by_label("Password").fill(PASSWORD)
+        frame.get_by_role("button", name="Log in").click()
+        expect(frame.locator(f"[data-room={ROOM}]")).to_be_visible()
+        expect(frame.locator("#line")).to_have_text("Live")
+        cookie = next(cookie for cookie in visitor.context.cookies() if cookie["httpOnly"])
+        assert cookie["path"] == f"{below}/"
+        frame.get_by_role("link", name="People", exact=True).click()
+        frame.locator("#add").click()
+        frame.get_by_role("dialog").get_by_label("Name").fill("By ingress")
+        frame.get_by_role("button", name="Go on to the photos").click()
+        expect(frame.get_by_role("heading", level=1, name="By ingress")).to_be_visible()
+        frame.locator("#remove-person").click()
+        frame.get_by_role("button", name="Remove for good").click()
+        expect(frame.get_by_role("heading", level=1, name="People")).to_be_visible()
 
 
 def test_below_another_path(visitors: Visitors) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitors
@@ -39,6 +41,13 @@ def test_an_unknown_visit_is_named_and_known_at_the_next(visitors: Visitors) -> 
 
     expect(now.locator("[data-room=living_room]")).to_contain_text("Barack", timeout=40_000)
     expect(now.locator("#log")).to_contain_text("Barack came into Living room")
+    expect(now.locator("#log li[data-kind=arrived]").first).to_contain_text(
+        re.compile(r"score 0\.\d\d · margin \d\.\d\d · \d+ looks")
+    )
+    expect(now.locator("#log li[data-kind=unknown]").first).to_contain_text("not like anybody enrolled")
+    card = visitor.open("people").locator("[data-person]", has_text="Barack")
+    expect(card).to_contain_text("Living room")
+    expect(card).to_contain_text(re.compile("photo"))
     expect(now.get_by_role("heading", level=1)).to_have_text("Barack is seen")
     watcher.shoot("now")
     expect(now.get_by_role("heading", level=1)).not_to_have_text("Barack is seen", timeout=40_000)
@@ -53,3 +62,12 @@ def test_pausing_a_room_from_the_page(visitors: Visitors) -> None:
     expect(room).to_contain_text("Nothing is looked at here")
     room.get_by_role("switch").click()
     expect(room).not_to_contain_text("Nothing is looked at here")
+    watcher = visitors.owner()
+    settings = watcher.open("settings")
+    settings.get_by_role("switch", name="Pause Living room").click()
+    expect(room).to_contain_text("Nothing is looked at here")
+    settings.get_by_role("switch", name="Pause Living room").click()
+    settings.get_by_role("switch", name="Guests are here").click()
+    expect(page.locator("#rooms")).to_contain_text("Guests are here")
+    settings.get_by_role("switch", name="Guests are here").click()
+    expect(page.locator("#rooms")).not_to_contain_text("Guests are here")

@@ -71,6 +71,19 @@ def keys(
     return [verdict.key for verdict in examine(vectors, known, who, policy)]
 
 
+def test_only_so_many_photos_are_kept_of_one_person() -> None:
+    known, policy = gallery(mum=[person(1, 1), person(1, 2)], dad=[person(2)] * 5), EnrolmentPolicy(most=4)
+    new = [person(1, 3), person(2), person(1, 4), person(1, 5), person(1, 6)]
+    assert keys(new, known, "mum", policy) == [
+        "accepted",
+        "looks_like_another",
+        "accepted",
+        "enough",
+        "enough",
+    ]
+    assert keys([person(3, 1)], known, None, policy) == ["accepted"]
+
+
 class TestChooseFace:
     def test_no_face(self) -> None:
         with pytest.raises(NoFaceError, match="No face was found"):

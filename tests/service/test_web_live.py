@@ -129,6 +129,18 @@ async def test_a_room_is_paused_as_by_home_assistant(page: WebLife, broker: Mosq
     assert "resume room" in acts
 
 
+async def test_guest_mode_from_the_page(page: WebLife, broker: Mosquitto) -> None:
+    controller = await page.home.program(Scope.CONTROL)
+    async with events_of(page.owner) as stream:
+        assert not (await stream.next("now"))[1]["guest_mode"]
+        assert (await controller.post(f"{API}/guest-mode", {"enabled": True})).status == 204
+        assert (await stream.next("now"))[1]["guest_mode"]
+    switch = f"{BASE}/hub/guest_mode"
+    await retained_when(broker, switch, lambda kept: kept.get(switch) == b"ON")
+    assert (await controller.post(f"{API}/guest-mode", {"enabled": False})).status == 204
+    assert not page.life.hub.guest_mode
+
+
 async def test_finished_visits_page_by_page(page: WebLife) -> None:
     for person in (MUM, STRANGER, DAD):
         await show(page.life, "hall", frame_with((person, BOX)))

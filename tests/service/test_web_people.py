@@ -76,6 +76,7 @@ async def test_somebody_is_added_and_named_at_once(page: WebLife) -> None:
         ("three.png", "accepted", True),
     ]
     assert all(item["message"] for item in answer["photos"])
+    assert answer["photos"][4]["reasons"] == ["no_picture"]
     await show(page.life, "hall", frame_with((MUM, BOX)))
     state = (await page.owner.get(f"{API}/now")).json
     hall = next(room for room in state["rooms"] if room["id"] == "hall")
@@ -94,6 +95,8 @@ async def test_a_photo_of_somebody_else_is_refused_unless_they_look_alike(page: 
     refused = (await page.owner.post(path, data=form(("a.png", photo(MUM))))).json["photos"]
     assert [item["key"] for item in refused] == ["looks_like_another"]
     assert "Anna" in refused[0]["message"]
+    assert refused[0]["other"] == "Anna"
+    assert 0.55 < refused[0]["figures"]["score"] <= 1.0
     twin = form(("a.png", photo(MUM)), allow_lookalikes="true")
     assert (await page.owner.post(path, data=twin)).json["photos"][0]["accepted"]
     details = (await page.owner.get(f"{API}/people/{ben}")).json
@@ -141,6 +144,14 @@ async def test_renamed_and_paused(page: WebLife) -> None:
     (sighting,) = page.life.watches["hall"].pipeline.flush()
     assert isinstance(sighting.decision, Unknown)
     assert not (await page.owner.patch(path, {"paused": False})).json["paused"]
+
+
+async def test_a_photo_that_is_not_good_enough_says_why(page: WebLife, engine: FakeEngine) -> None:
+    engine.quality_of = lambda _person: replace(GOOD_QUALITY, interocular_px=12.0, brightness=20.0)
+    anna = await added(page, "Anna")
+    answer = await page.owner.post(f"{API}/people/{anna}/photos", data=form(("a.png", photo(MUM))))
+    (verdict,) = answer.json["photos"]
+    assert (verdict["key"], verdict["reasons"]) == ("low_quality", ["too_small", "too_dark"])
 
 
 async def test_gone_means_gone(
@@ -327,6 +338,14 @@ async def test_the_health_of_the_household(page: WebLife) -> None:
     anna, across = found["distances"]["scores"][0]
     assert anna > 0.8 > abs(across) + 0.3
     assert not any("homeface people remove-photo" in finding["help"] for finding in found["findings"])
+    few = next(finding for finding in found["findings"] if finding["topic"] == "too_few_photos")
+    assert (few["people"], few["figures"]) == (["Ben"], {"photos": 1.0, "lacking": 4.0})
+    ben = next(p for p in (await page.owner.get(f"{API}/people")).json if p["name"] == "Ben")
+    told = {finding["key"]: finding for finding in ben["health"]["findings"]}
+    assert told["too_few_photos"]["serious"]
+    assert not told["no_infrared_photos"]["serious"]
+    assert told["no_infrared_photos"]["people"] == ["Ben"], "what is said of everybody is said of each"
+    assert "Anna" not in told["no_infrared_photos"]["sentence"]
     reading = await page.home.program(Scope.READ)
     assert (await reading.get(f"{API}/health")).status == 200
 

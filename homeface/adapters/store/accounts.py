@@ -12,6 +12,8 @@ from homeface.adapters.store.records import AccountRecord, SessionRecord, TokenR
 from homeface.errors import GalleryError
 
 _ACCOUNT = "account.id, account.role, account.name, account.subject_id, account.password, account.created_at"
+MOST_SESSIONS_OF_A_LINK = 8
+"""Browsers that stay logged in by one link; a new one puts the oldest out."""
 
 
 class AccountTables:
@@ -84,6 +86,12 @@ class AccountTables:
                 "INSERT INTO web_session VALUES (?, ?, ?, ?, ?, ?)",
                 (key, account_id, link_id, now, now, expires_at),
             )
+            if link_id is not None:  # whoever has it could come in again and again
+                connection.execute(
+                    "DELETE FROM web_session WHERE link_id = ?1 AND key NOT IN (SELECT key FROM web_session "
+                    "WHERE link_id = ?1 ORDER BY created_at DESC, rowid DESC LIMIT ?2)",
+                    (link_id, MOST_SESSIONS_OF_A_LINK),
+                )
 
     def session(self, key: bytes, now: float) -> SessionRecord | None:
         """A session that has not ended."""

@@ -260,7 +260,7 @@ def new_id() -> str:
 
 
 def trace_of(gone_id: str) -> str:
-    """What is kept of a removed subject or photo, so that no backup brings it back: a hash of its id alone."""
+    """What is kept of a removed subject or photo, so that no backup brings it back: a hash of its id."""
     return hashlib.sha256(f"removed:{gone_id}".encode()).hexdigest()
 
 

@@ -106,9 +106,7 @@ async def add_personal_link(context: Context) -> PersonalLink:
     await context.note("personal link", person_id)
     picture = await asyncio.to_thread(qr_svg, url)
     settings = context.services.settings
-    return PersonalLink(
-        url=url, qr_svg=picture, reach=settings.reach, browser_warns=settings.browser_warns
-    )
+    return PersonalLink(url=url, qr_svg=picture, reach=settings.reach, browser_warns=settings.browser_warns)
 
 
 def _invite(link: LinkRecord) -> Invite:

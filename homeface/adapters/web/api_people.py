@@ -109,16 +109,20 @@ async def get_photo_picture(context: Context) -> web.Response:
     return jpeg(await context.services.people.picture(person_id, template_id))
 
 
-async def export_person(context: Context) -> web.Response:
+async def export_person(context: Context) -> web.StreamResponse:
     """Everything that is kept about a person."""
     person_id = context.part("person_id")
-    data = await context.services.people.export(person_id)
-    await context.note("export person", person_id)
-    return web.Response(
-        body=data,
-        content_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="homeface-{person_id}.zip"'},
-    )
+
+    async def content() -> bytes:
+        data = await context.services.people.export(person_id)
+        await context.note("export person", person_id)
+        return data
+
+    name = f'attachment; filename="homeface-{person_id}.zip"'
+    headers = {"Content-Disposition": name, "Content-Type": "application/zip", "Cache-Control": "no-store"}
+    response = web.StreamResponse(headers=headers)
+    await context.services.uploads.send(context.request, response, content)
+    return response
 
 
 async def begin_round(context: Context) -> RoundBegun:

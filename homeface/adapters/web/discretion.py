@@ -11,7 +11,7 @@ _ABOUT_TWO = frozenset({"too_alike", "same_picture"})
 _OF_LIKENESS = frozenset({"outlier"})
 """Findings whose figures may be about somebody else."""
 _ABOUT_THE_PICTURE = frozenset(
-    {"accepted", "no_face", "several_faces", "low_quality", "unreadable", "picture", "too_large"}
+    {"accepted", "enough", "no_face", "several_faces", "low_quality", "unreadable", "picture", "too_large"}
 )
 """Verdicts whose sentences speak of the picture alone."""
 _SENTENCES = MappingProxyType(

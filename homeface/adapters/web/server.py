@@ -16,7 +16,8 @@ from homeface.adapters.web.app import build_app
 from homeface.adapters.web.ports import Services
 from homeface.adapters.web.routes import ROUTES
 from homeface.adapters.web.routing import Route
-from homeface.adapters.web.settings import WebSettings
+from homeface.adapters.web.settings import WebSettings, is_loopback
+from homeface.adapters.web.source import within
 from homeface.adapters.web.wrapper import HttpHandler
 from homeface.errors import HomefaceError
 
@@ -28,6 +29,8 @@ _LINGERING_SECONDS = 2.0  # for a sender to see that the rest is not wanted
 _RENEW_INTERVAL_SECONDS = 6 * 3600.0
 MAX_CONNECTIONS = 256
 """Cameras and the broker need file descriptors too."""
+MAX_CONNECTIONS_OF_ONE = 64
+"""Of one address: nobody in the network shuts the page for all others."""
 
 
 class WebServer:
@@ -72,9 +75,10 @@ class WebServer:
         )
         await runner.setup()
         try:
-            assert runner.server is not None  # noqa: S101 - set by ``setup``
+            server = runner.server
+            assert server is not None  # noqa: S101 - set by ``setup``
             self._server = await asyncio.get_running_loop().create_server(
-                _limited(runner.server),
+                lambda: _Door(server, self._may_crowd),
                 None if settings.host == "::" else settings.host,  # there asyncio would leave out IPv4
                 settings.port,
                 ssl=context,
@@ -130,6 +134,11 @@ class WebServer:
         self._spoken.add(request.protocol)
         return await handler(request)
 
+    def _may_crowd(self, address: str) -> bool:
+        """This machine, and proxies: they come for many."""
+        settings = self.settings
+        return is_loopback(address) or within(address, settings.trusted_proxies + settings.ingress_proxies)
+
     async def _tls(self) -> ssl.SSLContext | None:
         if self.settings.tls is None:
             return None
@@ -168,16 +177,31 @@ def _http_log() -> logging.Logger:
     return log
 
 
-class _Full(asyncio.Protocol):
-    """Hangs up: there are too many connections."""
+class _Door(asyncio.Protocol):
+    """Hands a new connection over to the server, or hangs up: there are too many, of all or of one address.
+
+    ``crowds``: whether an address may hold all of them (a proxy brings everybody).
+    """
+
+    def __init__(self, server: web.Server, crowds: Callable[[str], bool]) -> None:
+        self._server = server
+        self._crowds = crowds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """At once."""
-        transport.close()
+        """Decide at once."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server's
+        others = self._server.connections
+        own = sum(_peer(other.transport) == _peer(transport) for other in others)
+        crowded = own >= MAX_CONNECTIONS_OF_ONE and not self._crowds(_peer(transport))
+        if crowded or len(others) >= MAX_CONNECTIONS:
+            transport.close()
+            return
+        handler = self._server()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
 
 
-def _limited(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
-    def connect() -> asyncio.BaseProtocol:
-        return server() if len(server.connections) < MAX_CONNECTIONS else _Full()
-
-    return connect
+def _peer(transport: asyncio.BaseTransport | None) -> str:
+    """The address of the other end."""
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    return str(peer[0]).partition("%")[0] if peer else ""

@@ -40,8 +40,8 @@ def source_of(request: web.Request, settings: WebSettings) -> Source:
     """Headers of forwarding are believed from the proxies that the configuration names, from nobody else."""
     peer = _peer(request)
     headers = request.headers
-    ingress = _within(peer, settings.ingress_proxies)
-    proxied = ingress or _within(peer, settings.trusted_proxies)
+    ingress = within(peer, settings.ingress_proxies)
+    proxied = ingress or within(peer, settings.trusted_proxies)
     address, secure, host = peer, settings.tls is not None, headers.get("Host", "")
     base = settings.base_path
     if proxied:
@@ -93,7 +93,7 @@ def _client(forwarded: str, peer: str, settings: WebSettings) -> str:
         address = text.strip().removeprefix("[").partition("]")[0]
         if not _is_address(address):
             return peer
-        if not _within(address, settings.trusted_proxies + settings.ingress_proxies):
+        if not within(address, settings.trusted_proxies + settings.ingress_proxies):
             return address
     return peer
 
@@ -106,7 +106,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _within(address: str, networks: tuple[str, ...]) -> bool:
+def within(address: str, networks: tuple[str, ...]) -> bool:
+    """True for an address in one of these networks."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import os
 import zlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from homeface.core.types import ImageBGR
 from homeface.errors import BusyError, InvalidRequestError, StoreError
 
 _CHUNK_BYTES = 64 * 1024
+_PIECE_BYTES = 256 * 1024
 _LABEL_CHARACTERS = 120
 _T = TypeVar("_T")
 _BROKEN = (
@@ -71,6 +72,7 @@ class Uploads:
     def __init__(self, limits: UploadLimits | None = None) -> None:
         self.limits = limits or UploadLimits()
         self._slots = asyncio.Semaphore(self.limits.at_once)
+        self._downloads = asyncio.Semaphore(self.limits.at_once)
         self._receiving = 0
         self.most_at_once = 0
         """The largest number of forms that were received at the same time."""
@@ -139,6 +141,21 @@ class Uploads:
             raise InvalidRequestError("Send a file.", field="file")
         return fields
 
+    async def send(
+        self, request: web.Request, response: web.StreamResponse, content: Callable[[], Awaitable[bytes]]
+    ) -> None:
+        """Make a large answer and send it, a few at a time: each is in memory until it is sent. Raises
+        BusyError before anything was sent; whoever takes nothing is let go.
+        """
+        async with self._held(self._downloads):
+            data = await content()
+            response.content_length = len(data)
+            await response.prepare(request)
+            for start in range(0, len(data), _PIECE_BYTES):
+                async with asyncio.timeout(self.limits.idle_seconds):
+                    await response.write(data[start : start + _PIECE_BYTES])
+            await response.write_eof()
+
     async def _receive(self, clock: _Clock, part: BodyPartReader, left: int) -> Upload:
         is_file = part.filename is not None
         limit = self.limits.file_bytes if is_file else self.limits.text_bytes
@@ -152,18 +169,25 @@ class Uploads:
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
+        async with self._held(self._slots):
+            self._receiving += 1
+            self.most_at_once = max(self.most_at_once, self._receiving)
+            try:
+                yield
+            finally:
+                self._receiving -= 1
+
+    @asynccontextmanager
+    async def _held(self, slots: asyncio.Semaphore) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self.limits.wait_seconds):
-                await self._slots.acquire()
+                await slots.acquire()
         except TimeoutError as error:
-            raise BusyError("Too many uploads at once; try again in a moment.", retry_seconds=5) from error
-        self._receiving += 1
-        self.most_at_once = max(self.most_at_once, self._receiving)
+            raise BusyError("Too much is sent at once; try again in a moment.", retry_seconds=5) from error
         try:
             yield
         finally:
-            self._receiving -= 1
-            self._slots.release()
+            slots.release()
 
 
 class _Clock:

@@ -20,8 +20,9 @@ OTHER = "Bartholomew"
 
 def verdict(key: str, accepted: bool = False) -> PhotoVerdict:
     return PhotoVerdict(
-        label="a.jpg", key=key, message=f"Like {OTHER}.", accepted=accepted, used=accepted, template_id=None
-    )
+        label="a.jpg", key=key, message=f"Like {OTHER}.", accepted=accepted, used=accepted, template_id=None,
+        figures={"score": 0.61}, other=OTHER,
+    )  # fmt: skip
 
 
 def answer(*keys: str) -> PhotosAnswer:
@@ -32,7 +33,13 @@ def answer(*keys: str) -> PhotosAnswer:
 
 def test_no_other_name_is_in_what_a_guest_sees_of_themselves() -> None:
     findings = [
-        PersonFinding(key=key, sentence=f"{OTHER} too.", help=f"Photos of {OTHER}.")
+        PersonFinding(
+            key=key,
+            sentence=f"{OTHER} too.",
+            help=f"Photos of {OTHER}.",
+            people=["Guest", OTHER],
+            figures={"photos": 2.0, "like_score": 0.61},
+        )
         for key in ("no_infrared_photos", "too_alike", "same_picture", "outlier")
     ]
     photo = Template(
@@ -48,6 +55,9 @@ def test_no_other_name_is_in_what_a_guest_sees_of_themselves() -> None:
     assert OTHER not in told.model_dump_json()
     assert [finding.key for finding in told.health.findings] == ["no_infrared_photos", "outlier"]
     assert told.templates[0].finding == "looks_like"
+    assert {tuple(finding.people) for finding in told.health.findings} == {("Guest",)}
+    assert told.health.findings[0].figures, "what is about themselves is told with its figures"
+    assert not told.health.findings[1].figures, "how like somebody else is nobody's business"
 
 
 @pytest.mark.parametrize("key", ["looks_like_another", "outlier", "duplicate", "something_new"])
@@ -55,6 +65,7 @@ def test_verdicts_about_likeness_keep_the_other_name_to_themselves(key: str) -> 
     told = photos_for_guest(answer(key))
     assert OTHER not in told.model_dump_json()
     assert told.photos[0].key == key
+    assert not told.photos[0].figures
     assert told.photos[0].message
 
 

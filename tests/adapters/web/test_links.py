@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from homeface.adapters.store.accounts import MOST_SESSIONS_OF_A_LINK
 from homeface.adapters.web.routes import ROUTES
 from homeface.adapters.web.settings import WebSettings
 from tests.adapters.web.test_routes import path_of
@@ -177,6 +178,15 @@ async def test_an_invite_for_somebody_who_is_enrolled(home: WebHome) -> None:
     await guest.post(f"{API}/me/consent", AGREE)
     assert (await guest.post(own)).status == 201
     assert len(await to_thread(home.store.subjects)) == 1
+
+
+async def test_a_link_that_is_opened_again_and_again_keeps_a_few_browsers(home: WebHome) -> None:
+    ben = await to_thread(home.store.add_subject, "Ben")
+    made = await (await home.owner()).post(f"{API}/people/{ben.subject_id}/link")
+    secret = made.json["url"].rpartition("/me/")[2]
+    guests = [await came_in(home, secret) for _ in range(MOST_SESSIONS_OF_A_LINK + 2)]
+    statuses = [(await guest.get(f"{API}/me")).status for guest in guests]
+    assert statuses == [401] * 2 + [200] * MOST_SESSIONS_OF_A_LINK
 
 
 async def test_who_is_removed_loses_their_link(home: WebHome) -> None:

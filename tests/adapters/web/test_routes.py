@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from asyncio import to_thread
 
 import pytest
 
@@ -35,10 +36,12 @@ def test_each_route_is_there_once() -> None:
 
 async def test_nobody_gets_in_without_a_log_in(home: WebHome) -> None:
     for route in ROUTES:
-        if route.access.anybody or route.access.local:
+        if route.access.anybody:
             continue
+        # what is open to this machine alone is asked for from elsewhere: by a proxy that nobody named
+        headers = {"X-Forwarded-For": "127.0.0.1"} if route.access.local else {}
         for browser in (Browser(home), Browser(home, token="hf_wrong"), Browser(home, session="wrong")):
-            answer = await browser.ask(route.method, path_of(route))
+            answer = await browser.ask(route.method, path_of(route), headers=headers)
             assert answer.status in ({303} if route.page else {401}), f"{route.method} {route.path}"
 
 
@@ -52,19 +55,40 @@ async def test_tokens_open_what_their_scope_says(home: WebHome, scope: Scope) ->
         assert answer.status == 403, f"{route.method} {route.path}"
 
 
-async def test_members_and_guests_open_what_is_theirs(home: WebHome) -> None:
-    member = await home.member()
+@pytest.mark.parametrize("enrolled", [False, True])
+async def test_members_open_what_is_theirs(home: WebHome, enrolled: bool) -> None:
+    """Somebody else's (``path_of`` names nobody) is not; what invites open is in test_links."""
+    ben = await to_thread(home.store.add_subject, "Ben")
+    member = await home.member(ben.subject_id if enrolled else None)
+    asked = 0
     for route in ROUTES:
         access = route.access
         if (
             access.anybody
             or access.local
             or access.member
-            or (access.own and "{person_id}" not in route.path)
+            or (access.own and "{person_id}" not in route.path)  # the handler looks whose it is
         ):
             continue
+        asked += 1
         answer = await member.ask(route.method, path_of(route))
         assert answer.status == 403, f"{route.method} {route.path}"
+    assert asked > len(ROUTES) / 3
+
+
+def test_the_few_routes_whose_handlers_look_whose_it_is_are_known() -> None:
+    """Each of them is asked about somebody else's in tests/service/test_web_rounds.py."""
+    own = {
+        route.operation
+        for route in ROUTES
+        if route.access.own and "{person_id}" not in route.path and not route.access.member
+    }
+    assert own == {"send_frame", "skip_step", "end_round"}
+    anybody = {route.operation for route in ROUTES if route.access.anybody and not route.page}
+    assert anybody == {
+        "get_session", "log_in", "log_out", "set_up", "get_authority", "look_at_link", "open_link",
+        "get_openapi",
+    }  # fmt: skip
 
 
 async def test_no_change_without_the_csrf_token(home: WebHome) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from homeface.adapters.photos import encode_jpeg
+from homeface.adapters.web import server as server_module
 from homeface.adapters.web.access import ENROL, Scope
 from homeface.adapters.web.context import Context
 from homeface.adapters.web.routes import ROUTES
@@ -349,6 +350,28 @@ async def test_what_is_no_request_is_refused_without_a_trace(
     writer.close()
     assert line.split(b" ")[1] in {b"400", b"401", b"404", b"405", b"421"}, line
     assert "Traceback" not in caplog.text
+
+
+async def test_one_address_cannot_take_all_connections(
+    home: WebHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS_OF_ONE", 3)
+    monkeypatch.setattr(home.server, "_may_crowd", lambda address: address != "127.0.0.1")
+    server = home.server._runner.server  # type: ignore[union-attr]
+    assert server is not None
+    held = []
+    for count in range(1, 4):
+        held.append(await asyncio.open_connection("127.0.0.1", home.server.port))
+        await until(lambda count=count: len(server.connections) == count)  # type: ignore[misc]
+    reader, writer = await asyncio.open_connection("127.0.0.1", home.server.port)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    held[0][1].close()
+    await until(lambda: len(server.connections) == 2)
+    assert (await Browser(home).get("/healthz")).status == 200
+    for _, writer in held[1:]:
+        writer.close()
 
 
 async def test_silent_connections_are_hung_up_on(home: WebHome) -> None:

@@ -32,6 +32,17 @@ const SETTINGS = {
   "rooms.*.sensor_release": () => [t("After a sensor has cleared"), t("Empty: as for all rooms.")],
 };
 
+const CHOICES = {
+  relaxed: () => t("relaxed"),
+  normal: () => t("normal"),
+  strict: () => t("strict"),
+};
+
+/** A value of a setting that has a few; others are shown as they are written. */
+export function choiceText(choice) {
+  return CHOICES[choice]?.() ?? choice;
+}
+
 function wordsOf(setting) {
   const parts = setting.key.split(".");
   const known = parts[0] === "rooms" ? SETTINGS[`rooms.*.${parts[2]}`] : SETTINGS[setting.key];

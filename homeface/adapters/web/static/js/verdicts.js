@@ -54,6 +54,7 @@ const VERDICTS = {
   looks_like_another: another,
   unreadable,
   picture: unreadable,
+  enough: () => t("There are so many photos of this person that more teach nothing: remove some first."),
   duplicate: () => t("This picture is here already."),
 };
 

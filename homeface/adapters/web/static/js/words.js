@@ -50,7 +50,6 @@ const FEEDBACK = {
   same_person: () => t("This looks like somebody else: the same person throughout, please"),
   head_upright: () => t("Keep the head upright"),
   turn_less: () => t("Not quite so far"),
-  smile_more: () => t("Smile a little wider"),
   good: () => t("Good, stay like this"),
   taken: () => t("Got it!"),
   done: () => t("Done. Thank you!"),

@@ -1,7 +1,7 @@
 import { get, listen, patch, post } from "../api.js";
 import { act, draw, failed, html, icon, live, nothing, repeat, toast } from "../dom.js";
 import { t } from "../text.js";
-import { groupTitle, settingHelp, settingTitle } from "../setting_words.js";
+import { choiceText, groupTitle, settingHelp, settingTitle } from "../setting_words.js";
 
 let now = null;
 const GROUPS = ["recognition", "presence", "storage", "web", "rooms"];
@@ -23,7 +23,7 @@ function control(setting, id) {
   if (setting.kind === "switch") return html`<input class="switch" type="checkbox" role="switch" id=${id} name="value" .checked=${live(Boolean(setting.value))} />`;
   if (setting.kind === "choice") return html`<select class="input" id=${id} name="value">
     ${setting.value === null ? html`<option value="">–</option>` : nothing}
-    ${setting.choices.map((choice) => html`<option value=${choice} ?selected=${choice === setting.value}>${choice}</option>`)}</select>`;
+    ${setting.choices.map((choice) => html`<option value=${choice} ?selected=${choice === setting.value}>${choiceText(choice)}</option>`)}</select>`;
   const hint = `${id}-hint`;
   return html`<input class="input" id=${id} name="value" autocomplete="off" placeholder=${shown(setting.default)}
     inputmode=${setting.kind === "number" ? "numeric" : "text"} aria-describedby=${hint} .value=${live(setting.value === null ? "" : String(setting.value))} />`;
