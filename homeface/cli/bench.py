@@ -6,14 +6,14 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from homeface.cli.options import print_json, print_table
+from homeface.cli.progress import fetch_with_progress, saying
 
 if TYPE_CHECKING:
     from homeface.lab.benchmark.frames import Material
@@ -156,7 +156,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
         require_plotting()
     defaults = EngineSettings()
     chosen = sections or (() if soak else _QUICK if quick else _SECTIONS)
-    with _progress() as tell, tempfile.TemporaryDirectory(prefix="homeface-bench-") as folder:
+    with saying() as tell, tempfile.TemporaryDirectory(prefix="homeface-bench-") as folder:
         setting = Setting(
             detector=detector or defaults.detector,
             embedder=embedder or defaults.embedder,
@@ -193,32 +193,8 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
         click.echo(f"Plot: {plot_file}", err=True)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being measured and for how long, on stderr; a line each where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    if not sys.stderr.isatty():
-        last = ""
-
-        def tell(text: str) -> None:
-            nonlocal last
-            if text != last:
-                click.echo(text, err=True)
-            last = text
-
-        yield tell
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Starting", total=None)
-        yield lambda text: progress.update(task, description=text)
-
-
 def _fetch(setting: Setting) -> None:
     """Our models' weights. Raises ``WeightsUnavailableError`` when they cannot be had."""
-    from homeface.cli.progress import fetch_with_progress
     from homeface.inference.manifest import Kind, find_spec
 
     for name, kind in ((setting.detector, Kind.DETECTOR), (setting.embedder, Kind.EMBEDDER)):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from homeface.cli.options import print_json, read_config
+from homeface.cli.progress import fetch_with_progress, stage
 
 if TYPE_CHECKING:
     from homeface.inference.weights import ModelSpec
@@ -164,23 +164,8 @@ def looks_of(names: str, extra: tuple[ModelSpec, ...]) -> tuple[Look, ...]:
 
 def _weights_are_here(specs: tuple[ModelSpec, ...], folders: tuple[Path, ...]) -> None:
     """Fetch what is missing, or say so, before hours of work begin."""
-    from homeface.cli.progress import fetch_with_progress
-
     for spec in dict.fromkeys(specs):
         fetch_with_progress(spec, folders)
-
-
-@contextmanager
-def stage(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr that learns its length on the way."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def require_report(options: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homeface.cli.evaluate_options import stage
 from homeface.cli.lab_train_embedding import finding_options, found_by
 from homeface.cli.options import print_json, print_table, read_config
+from homeface.cli.progress import stage
 
 if TYPE_CHECKING:
     from homeface.inference.manifest import ModelSpec

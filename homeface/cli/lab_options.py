@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,45 +13,58 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option("--seed", default=0, show_default=True, help="Begins all random choices."),
-    click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
-    click.option("--devices", default=0, help="How many GPUs; 0: all there are.", type=click.IntRange(0)),
-    click.option(
-        "--precision",
-        default="auto",
-        show_default=True,
-        type=click.Choice(["auto", "32-true", "16-mixed", "bf16-mixed"]),
-        help="auto: 16-mixed on a GPU, 32-true on a processor.",
-    ),
-    click.option(
-        "--clip", "clip_norm", default=10.0, show_default=True, help="Longest gradient; 0: any length."
-    ),
-    click.option(
-        "--workers", default=0, help="Processes that prepare pictures.", type=click.IntRange(0, 256)
-    ),
-    click.option(
-        "--save-steps", default=0, help="A checkpoint every so many steps besides each epoch's.",
-        type=click.IntRange(0),
-    ),
-    click.option("--patience", default=0, help="End after so many epochs without a better one; 0: never."),
-    click.option("--resume", is_flag=True, help="Go on with the run in OUT, begun with the same options."),
-)  # fmt: skip
+_PRECISIONS = click.Choice(["auto", "32-true", "16-mixed", "bf16-mixed"])
 
 
-def training_options(command: _Command) -> _Command:
-    """Options of the engine, whatever is trained."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def training_options(
+    *, epochs: int, batch: int, least_epochs: int = 1, clip_norm: float = 5.0, patience: int = 0
+) -> Callable[[_Command], _Command]:
+    """Options of the engine, whatever is trained; what differs are the defaults."""
+    nothing = " 0: nothing is trained step by step, only exported." if not least_epochs else ""
+    options = (
+        click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(least_epochs),
+                     help=f"How often everything is gone through.{nothing}"),
+        click.option("--batch", default=batch, show_default=True, type=click.IntRange(1),
+                     help="Pictures of one step."),
+        click.option("--seed", default=0, show_default=True, help="Begins all random choices."),
+        click.option("--device", default="auto", show_default=True,
+                     type=click.Choice(["auto", "cpu", "cuda"])),
+        click.option("--devices", default=0, type=click.IntRange(0),
+                     help="How many GPUs (or processes, with --device cpu); 0: all GPUs there are."),
+        click.option("--precision", default="auto", show_default=True, type=_PRECISIONS,
+                     help="auto: 16-mixed on a GPU, 32-true on a processor."),
+        click.option("--clip", "clip_norm", default=clip_norm, show_default=True,
+                     help="Longest gradient; 0: any length."),
+        click.option("--workers", default=0, type=click.IntRange(0, 256),
+                     help="Processes that read and prepare pictures."),
+        click.option("--save-steps", default=0, type=click.IntRange(0),
+                     help="A checkpoint every so many steps besides each epoch's."),
+        click.option("--patience", default=patience, show_default=True, type=click.IntRange(0),
+                     help="End after so many epochs without a better one; 0: never."),
+        click.option("--resume", is_flag=True,
+                     help="Go on with the run in OUT, begun with the same options."),
+    )  # fmt: skip
+
+    def with_options(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
-def training_settings(options: dict[str, Any], epochs: int, batch: int) -> TrainingSettings:
+def training_settings(options: dict[str, Any]) -> TrainingSettings:
     """Take the engine's options out of ``options``; ``resume`` stays."""
+    from dataclasses import fields
+
     from homeface.lab.training.settings import TrainingSettings
 
-    names = ("seed", "device", "devices", "precision", "clip_norm", "workers", "save_steps", "patience")
-    return TrainingSettings(epochs=epochs, batch=batch, **{name: options.pop(name) for name in names})
+    return TrainingSettings(**{field.name: options.pop(field.name) for field in fields(TrainingSettings)})
+
+
+def another_process_speaks() -> bool:
+    """With several devices the command runs in as many processes; all but the first are silent."""
+    return bool(int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def require_lab() -> None:

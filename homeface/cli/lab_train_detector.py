@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from homeface.cli.lab_options import require_lab, training_options, training_settings
+from homeface.cli.lab_options import (
+    another_process_speaks,
+    require_lab,
+    training_options,
+    training_settings,
+)
 from homeface.cli.options import json_option, print_json
+from homeface.cli.progress import bars
 
 if TYPE_CHECKING:
     from homeface.lab.training.detector.run import DetectorRequest, Trained
@@ -54,8 +59,6 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--backbone-weights", type=_PATH, help="torchvision's MobileNetV2 (a state dict) to begin with."
 )
-@click.option("--epochs", default=60, show_default=True, type=click.IntRange(1))
-@click.option("--batch", default=8, show_default=True, type=click.IntRange(1), help="Pictures of one step.")
 @click.option(
     "--repeat",
     default=1,
@@ -65,12 +68,19 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--rate", default=1e-3, show_default=True, help="Learning rate.")
 @click.option(
+    "--schedule",
+    type=click.Choice(["plateau", "cosine"]),
+    default="plateau",
+    show_default=True,
+    help="How the rate falls: when the validation loss no longer does, or step by step to the last epoch.",
+)
+@click.option(
     "--plateau", default=8, show_default=True, help="Epochs without a lower validation loss before it halves."
 )
 @click.option("--warm-up", "warm_up_steps", default=50, show_default=True, help="Steps of a rising rate.")
 @click.option("--name", default="faster_rcnn", show_default=True, help="Name of the model that is made.")
 @click.option("--export/--no-export", "exports", default=True, help="Write ONNX and TorchScript at the end.")
-@training_options
+@training_options(epochs=60, batch=8, clip_norm=10.0)
 @json_option
 def train_detector_command(as_json: bool, **options: Any) -> int:
     """Train a face detector from DATA and export it.
@@ -85,13 +95,12 @@ def train_detector_command(as_json: bool, **options: Any) -> int:
     """
     require_lab()
     from homeface.lab.training.detector.run import train_detector
-    from homeface.lab.training.progress import bars
 
     request = _request(options)
     with bars() as listener:
         trained = train_detector(request, listener)
-    if int(os.environ.get("LOCAL_RANK", "0")):
-        return 0  # another process speaks
+    if another_process_speaks():
+        return 0
     if trained.outcome.stopped:
         click.echo(f"Stopped; {request.out} holds everything. Go on with --resume.", err=True)
         return 130
@@ -110,13 +119,14 @@ def _request(options: dict[str, Any]) -> DetectorRequest:
     if not 0 < low <= high:
         raise click.UsageError("--zoom: two numbers above 0, the smaller one first.")
     return DetectorRequest(
-        training=training_settings(options, take("epochs"), take("batch")),
+        training=training_settings(options),
         shape=Shape(
             **{key: take(key) for key in ("variant", "pyramid", "head", "width", "regions")},
         ),
         how=Augmentation(side_px=take("side_px"), zoom=(low, high)),
         learning=Learning(
             rate=take("rate"),
+            schedule=take("schedule"),
             patience=take("plateau"),
             warm_up_steps=take("warm_up_steps"),
             repeat=take("repeat"),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from homeface.cli.evaluate_options import stage
-from homeface.cli.lab_options import require_lab
+from homeface.cli.lab_options import (
+    another_process_speaks,
+    require_lab,
+    training_options,
+    training_settings,
+)
 from homeface.cli.options import print_json, print_table, read_config
+from homeface.cli.progress import bars, fetch_with_progress, stage
 
 if TYPE_CHECKING:
     from homeface.inference.manifest import ModelSpec
     from homeface.lab.training.embedding.run import EmbeddingRequest, Lesson, Trained
-    from homeface.lab.training.settings import TrainingSettings
 
 _PATH = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -76,7 +79,6 @@ def found_by(options: dict[str, Any], *, cut: bool = False) -> tuple[ModelSpec, 
 
     if cut and options["config_path"] is None:  # nothing is looked for: no weights are needed
         return find_spec(options["detector"], Kind.DETECTOR), options["models"]
-    from homeface.cli.progress import fetch_with_progress
     from homeface.service.wiring import custom_models, model_folders
 
     config = read_config(options["config_path"]) if options["config_path"] is not None else None
@@ -84,36 +86,6 @@ def found_by(options: dict[str, Any], *, cut: bool = False) -> tuple[ModelSpec, 
     folders = (*options["models"], *model_folders(config, os.environ))
     fetch_with_progress(detector, folders)
     return detector, folders
-
-
-def training_options(*, epochs: int = 20, batch: int = 128, patience: int = 0) -> Callable[[Any], Any]:
-    """What every training takes, with defaults of its own."""
-    return lambda command: _options(command, _training(epochs, batch, patience))
-
-
-def _training(epochs: int, batch: int, patience: int) -> tuple[Any, ...]:
-    precisions = click.Choice(["auto", "32-true", "16-mixed", "bf16-mixed"])
-    devices = click.Choice(["auto", "cpu", "cuda"])
-    epochs_help = "0: nothing is trained step by step, only exported."
-    return (
-        click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(0), help=epochs_help),
-        click.option(
-            "--batch", default=batch, show_default=True, type=click.IntRange(2), help="Faces a step."
-        ),
-        click.option("--seed", default=0, show_default=True),
-        click.option("--device", default="auto", show_default=True, type=devices),
-        click.option("--devices", default=0, help="How many GPUs; 0: all there are."),
-        click.option("--precision", default="auto", show_default=True, type=precisions),
-        click.option("--clip", "clip_norm", default=5.0, show_default=True, help="Longest gradient; 0: any."),
-        click.option("--workers", default=0, help="Processes that read pictures, for lists beyond memory."),
-        click.option(
-            "--save-steps", default=0, help="A checkpoint every so many steps besides each epoch's."
-        ),
-        click.option(
-            "--patience", default=patience, show_default=True, help="Epochs without a better one; 0: any."
-        ),
-        click.option("--resume", is_flag=True, help="Go on with the run in OUT."),
-    )
 
 
 @click.command("train-embedding")
@@ -156,7 +128,7 @@ def _training(epochs: int, batch: int, patience: int) -> tuple[Any, ...]:
 @click.option("--no-augmentation", is_flag=True, help="Show the pictures as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @finding_options
-@training_options()
+@training_options(epochs=20, batch=128, least_epochs=0)
 def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Train a network that turns a face into a vector.
 
@@ -169,7 +141,6 @@ def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: A
     """
     from homeface.lab.training.embedding.run import faces_of, train_embedding
     from homeface.lab.training.folder import RunFolder
-    from homeface.lab.training.progress import bars
 
     require_lab()
     request = _request(folder, out, options)
@@ -177,6 +148,8 @@ def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: A
         aligned = faces_of(request.source, progress)
     with bars() as listener:
         trained = train_embedding(request, RunFolder(out), aligned, listener)
+    if another_process_speaks():
+        return 0
     figures = _figures(request, trained, out) if trained.product is not None and not trained.stopped else None
     _answer(trained, figures, as_json)
     return 1 if trained.stopped else 0
@@ -209,15 +182,6 @@ def _request(folder: Path, out: Path, options: dict[str, Any]) -> EmbeddingReque
         examination=Examination(households=options["households"]),
         resume=options["resume"],
     )
-
-
-def training_settings(options: dict[str, Any]) -> TrainingSettings:
-    """The engine's settings out of the options of a command."""
-    from dataclasses import fields
-
-    from homeface.lab.training.settings import TrainingSettings
-
-    return TrainingSettings(**{field.name: options[field.name] for field in fields(TrainingSettings)})
 
 
 def _lesson(options: dict[str, Any]) -> Lesson:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from homeface.cli.evaluate_options import stage
 from homeface.cli.evaluate_tables import percent
-from homeface.cli.lab_options import require_lab
-from homeface.cli.lab_train_embedding import (
-    finding_options,
-    found_by,
+from homeface.cli.lab_options import (
+    another_process_speaks,
+    require_lab,
     training_options,
     training_settings,
 )
+from homeface.cli.lab_train_embedding import finding_options, found_by
 from homeface.cli.options import print_json, print_table, read_config
+from homeface.cli.progress import bars, stage
 
 if TYPE_CHECKING:
     from homeface.lab.training.household.run import HouseholdLesson, HouseholdTrained, Judged
@@ -59,7 +59,6 @@ def train_household_command(members: Path, strangers: Path, out: Path, as_json: 
     from homeface.lab.training.embedding.aligned import align_folder, is_aligned, read_aligned
     from homeface.lab.training.household.data import household_data, some_strangers
     from homeface.lab.training.household.run import train_household
-    from homeface.lab.training.progress import bars
 
     require_lab()
     lesson = _lesson(options)
@@ -84,6 +83,8 @@ def train_household_command(members: Path, strangers: Path, out: Path, as_json: 
         trained = train_household(
             lesson, data, training_settings(options), out, listener, resume=options["resume"]
         )
+    if another_process_speaks():
+        return 0
     _answer(trained, data.names, as_json)
     return 1 if trained.stopped else 0
 

@@ -51,8 +51,7 @@ class SecondOpinion:
                 f"{vectors.shape[1]}: train it anew."
             )
         logits = vectors.astype(np.float64) @ self.weights.T.astype(np.float64) + self.bias
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
+        return softmax(logits)
 
     def objects(self, name: str, vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> bool:
         """True when these looks (K, D), weighted (K,), are not ``name``'s; False for an unknown name."""
@@ -61,6 +60,12 @@ class SecondOpinion:
             return False
         column = folded.index(name.casefold())
         return float(weights @ self.probabilities(vectors)[:, column]) < self.least * float(weights.sum())
+
+
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Rows that sum to 1."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
 def second_opinion_as_json(opinion: SecondOpinion, told: Mapping[str, Any]) -> dict[str, Any]:

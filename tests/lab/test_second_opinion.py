@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from homeface.core.second_opinion import softmax
 from homeface.errors import ImageError
 from homeface.lab.evaluation.second_opinion import RULES, OpinionRequest, _one
-from homeface.lab.training.household.linear import cross_entropy, fit_linear, probabilities, tempered
+from homeface.lab.training.household.linear import cross_entropy, fit_linear, tempered
 from homeface.lab.training.household.plots import confusion, reliability
 from tests.lab.made_faces import faces_of
 from tests.lab.opinion_work import WORK, timer
@@ -75,7 +76,7 @@ def test_a_temperature_makes_probabilities_true() -> None:
     assert cross_entropy(better.logits(x), y) < 0.8 * cross_entropy(overdone.logits(x), y)
 
     def error(linear) -> float:  # type: ignore[no-untyped-def]
-        chances = probabilities(linear.logits(x))
+        chances = softmax(linear.logits(x))
         return reliability(chances.max(axis=1), chances.argmax(axis=1) == y)[1]
 
     assert error(better) < 0.05 < error(overdone)

@@ -13,6 +13,7 @@ from homeface.lab.evaluation.faces import FaceSet, Library, Sampling
 from homeface.lab.evaluation.household import enrollable, usable
 from homeface.lab.evaluation.judging import Judge, ladder_with
 from homeface.lab.evaluation.outcome import (
+    KINDS,
     Told,
     told_at_measured,
     told_det,
@@ -34,7 +35,7 @@ from homeface.lab.evaluation.simulation import simulate, together
 from homeface.lab.evaluation.street import Protocol, Setting
 from homeface.lab.evaluation.suspects import Suspects, find_suspects, read_suspects
 from homeface.lab.evaluation.trials import Resampling
-from homeface.lab.evaluation.tuning import Tune, Tuning, tuned
+from homeface.lab.evaluation.tuning import Tune, Tuning, tuned, tuned_on_all
 from homeface.lab.evaluation.views import CLEAN_VIEW, View, camera_views
 
 
@@ -70,6 +71,17 @@ def evaluate_household(request: HouseholdRequest, work: Work) -> list[Told]:
         household_of_faces(request, work, timer, faces, _by_choice(choice, work), (dlib, why_not))
         for faces, choice in zip(sets, choices, strict=True)
     ]
+
+
+def misses_at(rate: float, faces: FaceSet, protocol: Protocol, work: Work) -> dict[str, float]:
+    """Share of the family's visits without their name, by kind of visit, where these very strangers get a
+    name at ``rate``; kinds that could not be measured are left out. Raises ImageError for too few people.
+    """
+    request = HouseholdRequest(Path("faces"), asked=(rate,), protocol=protocol, peers=False)
+    told = household_of_faces(request, work, Timer(work), faces, tuned_on_all, (None, "not asked for"))
+    missed = told["at_measured_rates"][0]["fnir"]
+    values = {kind: missed[kind]["value"] for kind in KINDS}
+    return {kind: float(value) for kind, value in values.items() if value is not None}
 
 
 def _choice(tune: Tune, books: Library, model_id: str, work: Work) -> Tune:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from homeface.core.identification import Policy, comparable
 from homeface.core.metrics import threshold_at, wilson
+from homeface.core.second_opinion import softmax
 from homeface.core.strangers import strangers_of
 from homeface.errors import ImageError
 from homeface.lab.evaluation.faces import FaceSet, Sampling
@@ -24,7 +25,7 @@ from homeface.lab.evaluation.household import Household, households, usable
 from homeface.lab.evaluation.outcome import Told, in_words, told_rate
 from homeface.lab.evaluation.running import Timer, Work, embedded, library
 from homeface.lab.evaluation.views import CLEAN_VIEW, camera_views
-from homeface.lab.training.household.linear import fit_linear, probabilities
+from homeface.lab.training.household.linear import fit_linear
 
 RULES = ("gallery", "classifier", "gallery, if the classifier agrees")
 _LEAST_PROBABILITY = 0.5
@@ -130,7 +131,7 @@ class _Rules:
         """How sure each rule is of these pictures."""
         vectors = self._faces.vectors[rows]
         scores = comparable(self._household.gallery, self._policy, vectors)
-        chances = probabilities(self._linear.logits(vectors))[:, : len(self._order)]
+        chances = softmax(self._linear.logits(vectors))[:, : len(self._order)]
         best, said = scores.argmax(axis=1), chances.argmax(axis=1)
         each = np.arange(len(rows))
         score = scores[each, best].astype(np.float64)

@@ -17,12 +17,10 @@ from homeface.errors import ImageError
 from homeface.inference.manifest import ModelSpec
 from homeface.inference.models import Placement, load_detector, load_embedder, pixels_of
 from homeface.lab.evaluation.faces import FaceSet, Library, Sampling, pictures_of
-from homeface.lab.evaluation.household_run import HouseholdRequest, household_of_faces
+from homeface.lab.evaluation.household_run import misses_at
 from homeface.lab.evaluation.looking import MIN_FACE_PX, Eyes, Look, Recipe, read_picture
-from homeface.lab.evaluation.outcome import KINDS
 from homeface.lab.evaluation.running import Timer, Work, embedded, folder_of_people
 from homeface.lab.evaluation.street import Protocol
-from homeface.lab.evaluation.tuning import tuned_on_all
 from homeface.lab.evaluation.views import CLEAN_VIEW
 from homeface.lab.export.quantising import Batch
 
@@ -134,7 +132,7 @@ def accuracy(
         if _same(sets)
         else np.zeros(1)
     )
-    misses, why = _misses(folder, sets, work, protocol)
+    misses, why = _misses(sets, work, protocol)
     return Accuracy(
         len(before.person),
         len(before.names),
@@ -153,19 +151,10 @@ def _matching(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArra
 
 
 def _misses(
-    folder: Path, sets: Sequence[FaceSet], work: Work, protocol: Protocol
+    sets: Sequence[FaceSet], work: Work, protocol: Protocol
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    request = HouseholdRequest(folder, asked=(FPIR,), protocol=protocol, peers=False)
-    told = []
-    for faces in sets:
-        try:
-            whole = household_of_faces(
-                request, work, Timer(work), faces, tuned_on_all, (None, "not asked for")
-            )
-        except ImageError as error:
-            return {}, str(error)
-        told.append(whole["at_measured_rates"][0]["fnir"])
-    rows = {kind: [each[kind]["value"] for each in told] for kind in KINDS}
-    return {
-        kind: (float(b), float(a)) for kind, (b, a) in rows.items() if b is not None and a is not None
-    }, ""
+    try:
+        before, after = (misses_at(FPIR, faces, protocol, work) for faces in sets)
+    except ImageError as error:
+        return {}, str(error)
+    return {kind: (before[kind], after[kind]) for kind in before if kind in after}, ""

@@ -67,7 +67,7 @@ class FaceRcnn(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
-        self.net = _faster_rcnn(shape)
+        self.net = _faster_rcnn(shape).to(memory_format=torch.channels_last)
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
@@ -76,6 +76,7 @@ class FaceRcnn(nn.Module):
     def forward(self, pictures: Tensor, targets: list[dict[str, Tensor]] | None = None) -> Any:
         """Losses by name, or detections by picture."""
         normal = (pictures.float() - self.mean) / self.std
+        normal = normal.contiguous(memory_format=torch.channels_last)  # convolutions are quicker so
         features = _features(self.net.backbone(normal))
         sizes = [(normal.shape[2], normal.shape[3])] * len(normal)
         proposals, first = self.net.rpn(ImageList(normal, sizes), features, targets)

@@ -16,20 +16,22 @@ from homeface.lab.training.detector.figures import average_precision
 from homeface.lab.training.detector.labels import Corners, FacePicture
 from homeface.lab.training.detector.network import FaceRcnn, Shape
 from homeface.lab.training.detector.pictures import FaceData, targets_of, whole_pictures
-from homeface.lab.training.schedules import Plateau
-from homeface.lab.training.task import Figures
+from homeface.lab.training.schedules import EachStep, Plateau, warm_cosine
+from homeface.lab.training.task import Figures, Schedule
 
 KIND = "detector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learning:
-    """``rate``: of learning. The plateau shrinks it by ``factor`` after ``patience`` epochs in which the
-    validation loss has not fallen. ``warm_up_steps`` come first. ``batch``: pictures of one validation step.
-    ``repeat``: how often each picture is drawn in an epoch.
+    """``rate``: of learning. ``schedule``: ``plateau`` shrinks it by ``factor`` after ``patience`` epochs in
+    which the validation loss has not fallen; ``cosine`` lets it fall from step to step to nearly nothing at
+    the end. ``warm_up_steps`` come first. ``batch``: pictures of one validation step. ``repeat``: how often
+    each picture is drawn in an epoch.
     """
 
     rate: float = 1e-3
+    schedule: Literal["plateau", "cosine"] = "plateau"
     decay: float = 1e-4
     factor: float = 0.5
     patience: int = 8
@@ -71,9 +73,11 @@ class DetectorTask:
         ]
         return AdamW(groups, lr=self._learning.rate, amsgrad=True)
 
-    def schedule(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> Plateau:  # noqa: ARG002
-        """Down when the validation loss no longer falls."""
+    def schedule(self, optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> Schedule:
+        """Down when the validation loss no longer falls, or with the steps."""
         learning = self._learning
+        if learning.schedule == "cosine":
+            return EachStep(optimizer, warm_cosine(steps_per_epoch * epochs, learning.warm_up_steps))
         return Plateau(
             optimizer,
             "val_loss",

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from homeface.errors import ImageError
 from homeface.inference.manifest import ModelSpec
 from homeface.lab.evaluation.faces import FaceSet
-from homeface.lab.evaluation.household_run import HouseholdRequest, household_of_faces
+from homeface.lab.evaluation.household_run import misses_at
 from homeface.lab.evaluation.looking import Recipe
-from homeface.lab.evaluation.outcome import KINDS, Told
-from homeface.lab.evaluation.running import Timer, Work
+from homeface.lab.evaluation.running import Work
 from homeface.lab.evaluation.street import Protocol
-from homeface.lab.evaluation.tuning import tuned_on_all
 from homeface.lab.evaluation.verification import Pair, pairs_told
 from homeface.lab.training.embedding.aligned import Aligned, AlignedFace
 from homeface.lab.training.task import Figures
@@ -88,26 +86,13 @@ class Examiner:
         if how.households <= 0 or self.without_households:
             return {}
         protocol = Protocol(how.households, how.subjects, how.photos, seed=how.seed)
-        request = HouseholdRequest(Path("held-out"), asked=(_ASKED,), protocol=protocol, peers=False)
         work = Work(Recipe(self._detector, (), ()), jobs=1)
         try:
-            whole = household_of_faces(
-                request, work, Timer(work), faces, tuned_on_all, (None, "not asked for")
-            )
+            missed = misses_at(_ASKED, faces, protocol, work)
         except ImageError as error:
             self.without_households = str(error)
             return {}
-        return _told_household(whole)
-
-
-def _told_household(whole: Told) -> Figures:
-    at = whole["at_measured_rates"][0]["fnir"]
-    values = {kind: at[kind]["value"] for kind in KINDS}
-    return {
-        f"household_{kind}_fnir_at_fpir_{_ASKED:g}": float(value)
-        for kind, value in values.items()
-        if value is not None
-    }
+        return {f"household_{kind}_fnir_at_fpir_{_ASKED:g}": value for kind, value in missed.items()}
 
 
 def drawn_pairs(faces: FaceSet, seed: int) -> list[Pair]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homeface.core.second_opinion import softmax
+
 Vectors = NDArray[np.float32]
 
 
@@ -57,13 +59,7 @@ def tempered(linear: Linear, vectors: Vectors, labels: NDArray[np.int64]) -> Lin
     return linear.scaled(float(factors[int(np.argmin(losses))]))
 
 
-def probabilities(logits: Vectors) -> NDArray[np.float64]:
-    """Rows that sum to 1."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
-
-
 def cross_entropy(logits: Vectors, labels: NDArray[np.int64]) -> float:
     """Mean over the faces."""
-    own = probabilities(logits)[np.arange(len(labels)), labels]
+    own = softmax(logits)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(own, 1e-12)).mean())

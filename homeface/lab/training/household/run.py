@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json
+from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json, softmax
 from homeface.errors import ModelError, TrainingError
 from homeface.inference.embedders import unit_rows
 from homeface.inference.manifest import ModelSpec
@@ -22,7 +22,7 @@ from homeface.lab.training.embedding.views import Cutter, movements, weather, we
 from homeface.lab.training.files import replace_file
 from homeface.lab.training.folder import RunFolder
 from homeface.lab.training.household.data import HouseholdData
-from homeface.lab.training.household.linear import Linear, cross_entropy, fit_linear, probabilities, tempered
+from homeface.lab.training.household.linear import Linear, cross_entropy, fit_linear, tempered
 from homeface.lab.training.household.plots import confusion, plot_confusion, plot_reliability, reliability
 from homeface.lab.training.settings import TrainingSettings
 
@@ -71,7 +71,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class HouseholdTrained:
-    """``finetuned`` None: not asked for, or stopped. ``product``: the fine-tuned network, if it is better."""
+    """``finetuned`` None: not asked for, stopped, or in another process than the first. ``product``: the fine-tuned network, if it is better."""
 
     file: Path
     transfer: Judged
@@ -136,6 +136,8 @@ def _fine_tuned(
         module = Classifier(network, linear, frozen_parts(lesson.backbone, lesson.train_last))
         task = FineTuning(lesson.backbone, module, data, rate=lesson.rate, repeat=lesson.repeat)
         outcome = running.fit(task, folder)
+    if not running.main:
+        return HouseholdTrained(file, transfer, None, outcome.stopped)
     notes: tuple[str, ...] = ()
     try:
         draw(folder, outcome, "fine-tuning")
@@ -166,7 +168,8 @@ def require_same_vectors(network: nn.Module, lesson: HouseholdLesson, data: Hous
     faces = torch.from_numpy(data.judged.faces[:_TRIAL_FACES])
     pixels = (cutter.cut(faces) * 255).round()
     crops = [np.ascontiguousarray(crop.permute(1, 2, 0).numpy().astype(np.uint8)) for crop in pixels]
-    embedder = load_embedder(lesson.embedder, Placement(list(lesson.models), "cpu"))
+    exact = Placement(list(lesson.models), "cpu", precision="float32")  # half of it costs more than _SAME
+    embedder = load_embedder(lesson.embedder, exact)
     try:
         theirs = embedder.embed(crops)
     finally:
@@ -184,7 +187,7 @@ def require_same_vectors(network: nn.Module, lesson: HouseholdLesson, data: Hous
 def examined(linear: Linear, vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> Judged:
     """What a layer says of faces that nothing was learned from."""
     logits = linear.logits(vectors)
-    chances = probabilities(logits)
+    chances = softmax(logits)
     said = chances.argmax(axis=1)
     others = len(linear.bias) - 1
     rows, error = reliability(chances.max(axis=1), said == labels)
@@ -211,7 +214,7 @@ def _write(
 ) -> Path:
     """The file for ``recognition.second_opinion``, and two pictures."""
     member = data.judged.labels < len(data.names)
-    chances = probabilities(linear.logits(vectors))[np.arange(len(member)), data.judged.labels][member]
+    chances = softmax(linear.logits(vectors))[np.arange(len(member)), data.judged.labels][member]
     least = round(float(min(0.5, np.quantile(chances, _DOUBTED))), 4)
     opinion = SecondOpinion(model_id, data.names, linear.weights, linear.bias, least)
     provenance: Mapping[str, Any] = {

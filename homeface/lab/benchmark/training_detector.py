@@ -1,6 +1,6 @@
 """What the training engine costs beside a plain PyTorch loop: samples a second of both, in turns.
 
-python -m homeface.lab.benchmark.training DATA [--variant fpn] [--side 640] [--batch 16] [--workers 8]
+python -m homeface.lab.benchmark.training_detector DATA [--variant fpn] [--side 640] [--batch 16]
 
 Both loops train the same detector on the same pictures with the same optimiser, precision and clipping; the
 plain one is what one would write by hand, and looks at its loss as seldom as the engine does. The first epoch
@@ -129,7 +129,7 @@ def _to(value: Any, device: torch.device) -> Any:
 
 def main() -> None:
     """Print both and their ratio."""
-    parser = argparse.ArgumentParser(prog="homeface.lab.benchmark.training")
+    parser = argparse.ArgumentParser(prog="homeface.lab.benchmark.training_detector")
     parser.add_argument("data", type=Path)
     parser.add_argument("--variant", choices=("single", "fpn"), default="fpn")
     parser.add_argument("--head", type=int, default=512)
