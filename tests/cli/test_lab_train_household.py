@@ -12,6 +12,7 @@ import yaml
 
 from tests.cli.conftest import LIGHT, Command
 from tests.support.data import data_dir, requires_data, weights_dir
+from tests.support.painted_clips import portraits_on_a_wall
 
 MEMBERS = ("Hugo_Chavez", "Jacques_Chirac", "Lleyton_Hewitt", "Nestor_Kirchner")
 NOT_TAUGHT, STRANGER = "Tony_Blair", "Laura_Bush"
@@ -53,13 +54,17 @@ def test_a_household_is_learned_and_asked(homeface: Command, config: Path, tmp_p
     right = sum(person in alone[path] for path, person in looked_at.items())
     assert right >= 12  # of 15: otherwise there is nothing that could be taken away
 
+    met = MEMBERS[0]
+    clip = portraits_on_a_wall(tmp_path / "hall.mkv", pictures(met)[PHOTOS : PHOTOS + LATER])
     ask(config, tmp_path / "run" / "household.json")
+    assert recognised(homeface, clip) == {met}
     asked = who(homeface, looked_at)
     assert all(asked[path] <= alone[path] for path in looked_at)
     kept = sum(len(names) for names in asked.values())
     assert kept >= 0.8 * sum(len(names) for names in alone.values())
 
     ask(config, mistaken(tmp_path / "run" / "household.json"))
+    assert recognised(homeface, clip) == set()
     doubted = who(homeface, looked_at)
     for path, person in looked_at.items():
         kept_names = {NOT_TAUGHT} if person == NOT_TAUGHT else set()
@@ -111,6 +116,14 @@ def who(homeface: Command, looked_at: dict[str, str]) -> dict[str, set[str]]:
         if row["person"] is not None:
             found[row["image"]].add(row["person"])
     return found
+
+
+def recognised(homeface: Command, clip: Path) -> set[str]:
+    """Whom the daemon's pipeline says to have come."""
+    answer = homeface("replay", clip, "--json")
+    assert answer.code == 0, answer.err
+    lines = [json.loads(line) for line in answer.out.splitlines()]
+    return {line["person"] for line in lines if line["kind"] == "event"} - {None}
 
 
 def ask(config: Path, file: Path) -> None:

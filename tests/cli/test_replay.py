@@ -5,35 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from tests.cli.conftest import Command
 from tests.support.data import requires_data
-from tests.support.painted_clips import write_painted
+from tests.support.painted_clips import portraits_on_a_wall
 from tests.support.scene_people import acting_portraits, enrolment_photos
 
 PERSON = "Laura_Bush"
-
-
-def portrait_clip(path: Path) -> Path:
-    """Pictures of one person that were not enrolled, a second each, in front of a grey wall."""
-    wall = np.full((360, 640, 3), 90, np.uint8)
-    scenes = [(wall, 1.0)]
-    for portrait in acting_portraits(PERSON)[:6]:
-        picture = cv2.imread(str(portrait.path))
-        scene = wall.copy()
-        scene[55:305, 195:445] = picture
-        scenes.append((scene, 1.0))
-    return write_painted(path, scenes)
 
 
 @requires_data
 @pytest.mark.accuracy
 def test_a_recording_of_somebody_enrolled(homeface: Command, config: Path, tmp_path: Path) -> None:
     assert homeface("enrol", "Laura", *enrolment_photos(PERSON)[:6]).code == 0
-    clip = portrait_clip(tmp_path / "hall.mkv")
+    # pictures that were not enrolled
+    shown = [portrait.path for portrait in acting_portraits(PERSON)[:6]]
+    clip = portraits_on_a_wall(tmp_path / "hall.mkv", shown)
     answers = [homeface("replay", clip, "--json") for _ in range(2)]
     assert [answer.code for answer in answers] == [0, 0]
     first, second = ([json.loads(line) for line in answer.out.splitlines()] for answer in answers)

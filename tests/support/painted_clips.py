@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 
 from homeface.core.types import ImageBGR
 
@@ -27,3 +29,14 @@ def write_painted(path: Path, scenes: Sequence[tuple[ImageBGR, float]], fps: int
                 index += 1
         container.mux(stream.encode())
     return path
+
+
+def portraits_on_a_wall(path: Path, pictures: Sequence[Path]) -> Path:
+    """A grey wall, then each 250 × 250 picture for a second in front of it, in 640 × 360."""
+    wall = np.full((360, 640, 3), 90, np.uint8)
+    scenes = [(wall, 1.0)]
+    for picture in pictures:
+        scene = wall.copy()
+        scene[55:305, 195:445] = cv2.imread(str(picture))
+        scenes.append((scene, 1.0))
+    return write_painted(path, scenes)

@@ -69,6 +69,12 @@ def portraits(person: str) -> tuple[Portrait, ...]:
     return tuple(portrait for portrait in found if portrait is not None)
 
 
+def faces_in(image: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
+    """All faces of a (250, 250, 3) picture that YuNet sees, (x, y, w, h)."""
+    found = _detector().detect(image)[1]
+    return [] if found is None else [(row[0], row[1], row[2], row[3]) for row in found.tolist()]
+
+
 def _portrait(path: Path) -> Portrait | None:
     image = cv2.imread(str(path))
     if image is None or image.shape != (_SIZE, _SIZE, 3):

@@ -77,7 +77,9 @@ def test_the_household(tmp_path: Path) -> None:
         if len(list(person.iterdir())) == 1:
             (tmp_path / "strangers" / person.name).symlink_to(person)
     weights = weights_dir() / "embed" / "mobilefacenet_foamliu.pt"
-    arguments = f"photos --strangers strangers --out run --weights {weights} --unknown 20 --views 1 --repeat 1"
+    arguments = (
+        f"photos --strangers strangers --out run --weights {weights} --unknown 20 --views 1 --repeat 1"
+    )
     told = lab(tmp_path, "train-household", *arguments.split(), "--batch", "8")
     assert told["names"] == ["Hugo_Chavez", "Tony_Blair"]
     assert told["finetuned"] is not None

@@ -71,7 +71,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class HouseholdTrained:
-    """``finetuned`` None: not asked for, stopped, or in another process than the first. ``product``: the fine-tuned network, if it is better."""
+    """``finetuned`` None: not asked for, stopped, or in another process than the first. ``product``: the
+    fine-tuned network, if it is better.
+    """
 
     file: Path
     transfer: Judged

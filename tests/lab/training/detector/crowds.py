@@ -1,7 +1,8 @@
-"""Crowds of real faces: four portraits side by side, labelled by the daemon's own detector."""
+"""Crowds of real faces: four portraits side by side, labelled by another detector (YuNet)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,30 +11,35 @@ import numpy as np
 from tests.lab.training.detector.close_ups import voc
 from tests.lab.training.detector.made_labels import Boxes
 from tests.support.data import data_dir
-from tests.support.scene_people import MIN_PICTURES, _detector
+from tests.support.scene_people import MIN_PICTURES, faces_in
 
-SIDE = 250
-LEAST_PX = 24
+SIDE_PX = 250
 
 
 def write_crowds(folder: Path, count: int) -> Path:
-    """``count`` pictures of 500 × 500 px as PASCAL VOC, of people who never act in a scene."""
+    """``count`` pictures of 500 × 500 px as PASCAL VOC, of people who never come in a scene."""
     folder.mkdir(parents=True, exist_ok=True)
-    people = sorted((data_dir() / "lfw" / "images").iterdir())
-    few = [found for person in people if len(found := sorted(person.glob("*.jpg"))) < MIN_PICTURES]
-    dice = np.random.default_rng(0)
-    order = [few[index][0] for index in dice.permutation(len(few))]
-    files = iter(order + [each for found in few for each in found[1:]])
+    files = _extras()
     for number in range(count):
-        canvas = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
+        crowd = np.zeros((2 * SIDE_PX, 2 * SIDE_PX, 3), np.uint8)
         boxes: Boxes = []
         for place in range(4):
-            x, y = SIDE * (place % 2), SIDE * (place // 2)
+            left, top = SIDE_PX * (place % 2), SIDE_PX * (place // 2)
             image = cv2.imread(str(next(files)))
-            canvas[y : y + SIDE, x : x + SIDE] = image
-            found = _detector().detect(image)[1]
-            boxes += [(row[0] + x, row[1] + y, row[2], row[3]) for row in (() if found is None else found)]
+            assert image is not None
+            crowd[top : top + SIDE_PX, left : left + SIDE_PX] = image
+            for x, y, w, h in faces_in(image):
+                x1, y1, x2, y2 = np.clip([x, y, x + w, y + h], 0, SIDE_PX)
+                boxes = [*boxes, (left + x1, top + y1, x2 - x1, y2 - y1)]
         file = folder / f"crowd_{number:03}.jpg"
-        assert cv2.imwrite(str(file), canvas)
+        assert cv2.imwrite(str(file), crowd)
         file.with_suffix(".xml").write_text(voc(file.name, boxes))
     return folder
+
+
+def _extras() -> Iterator[Path]:
+    """One picture of each person who has too few of them for a scene, in a fixed mixed order."""
+    folders = sorted((data_dir() / "lfw" / "images").iterdir())
+    pictures = [sorted(folder.glob("*.jpg")) for folder in folders]
+    few = [own for own in pictures if 0 < len(own) < MIN_PICTURES]
+    return (few[index][0] for index in np.random.default_rng(0).permutation(len(few)))

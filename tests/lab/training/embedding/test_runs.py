@@ -1,21 +1,17 @@
-"""Whole runs of the smallest network on made faces: every loss, broken off and resumed, bad lists."""
+"""Whole runs of the smallest network on made faces: every loss, what is exported, bad lists."""
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from homeface.errors import DatasetError, ImageError, TrainingError
-from homeface.lab.training.checkpoint import read_tensors
 from homeface.lab.training.embedding.aligned import INDEX, align_folder, read_aligned
 from homeface.lab.training.embedding.data import FaceData, chosen, read_list
-from homeface.lab.training.embedding.losses import LOSSES, MarginHead
+from homeface.lab.training.embedding.losses import LOSSES
 from homeface.lab.training.embedding.run import Trained, lists_of, train_embedding
 from homeface.lab.training.folder import RunFolder
 from tests.lab.training.embedding.made import make_aligned, request_for
@@ -52,28 +48,6 @@ def test_the_best_epoch_is_exported(faces: Path, tmp_path: Path) -> None:
     assert trained.product is not None
     assert min(trained.product.alike.values()) > 0.9999
     assert trained.product.spec.artefacts[0].file == "tiny.onnx"
-
-
-@pytest.mark.usefixtures("unexported")
-def test_a_run_that_was_stopped_and_resumed_is_the_run_that_was_not(
-    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train(faces, tmp_path / "whole")
-    forward, calls = MarginHead.forward, []
-
-    def stopping(self: MarginHead, vectors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        calls.append(1)
-        if len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return forward(self, vectors, labels)
-
-    monkeypatch.setattr(MarginHead, "forward", stopping)
-    assert train(faces, tmp_path / "broken").stopped
-    resumed = train(faces, tmp_path / "broken", resume=True)
-    assert not resumed.stopped
-    first, second = (read_tensors(tmp_path / name / "best.pt")["state"] for name in ("whole", "broken"))
-    assert all(torch.equal(first[key], second[key]) for key in first)
-    assert resumed.best == whole.best
 
 
 @pytest.mark.usefixtures("unexported")

@@ -11,8 +11,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -23,7 +21,7 @@ from homeface.lab.training.embedding.held_out import held_out
 from homeface.lab.training.embedding.networks.starting import read_state
 from tests.support.daemon import write_config
 from tests.support.data import data_dir, requires_data, weights_dir
-from tests.support.painted_clips import write_painted
+from tests.support.painted_clips import portraits_on_a_wall
 
 PEOPLE, PICTURES = 48, 6
 LOST = ("gdconv.", "conv3.", "bn.")
@@ -100,10 +98,14 @@ def test_a_tuned_network_is_taken_by_name_and_recognises(people: Path, aligned: 
     document = yaml.safe_load(config.read_text()) | yaml.safe_load((product / "tuned.yaml").read_text())
     config.write_text(yaml.safe_dump(document | {"models_dir": str(product)}))
     assert call("enrol", "Known", *known[:5], "-c", config)[0] == 0
-    code, lines = call("replay", painted(tmp_path / "hall.mkv", known[5:10]), "-c", config, "--json")
+    code, lines = call(
+        "replay", portraits_on_a_wall(tmp_path / "hall.mkv", known[5:10]), "-c", config, "--json"
+    )
     assert code == 0
     assert {line["person"] for line in lines if line["kind"] == "event"} == {"Known"}
-    code, lines = call("replay", painted(tmp_path / "hall.mp4", other[:5]), "-c", config, "--json")
+    code, lines = call(
+        "replay", portraits_on_a_wall(tmp_path / "hall.mp4", other[:5]), "-c", config, "--json"
+    )
     assert code == 0
     assert {line["person"] for line in lines if line["kind"] == "visit"} == {None}
 
@@ -113,17 +115,6 @@ def unseen(aligned: Path) -> list[list[Path]]:
     apart = dict.fromkeys(face.person for face in held_out(read_aligned(aligned), 2))
     folders = [data_dir() / "lfw" / "images" / person for person in apart]
     return sorted((sorted(folder.iterdir()) for folder in folders), key=lambda own: -len(own))[:2]
-
-
-def painted(path: Path, pictures: list[Path]) -> Path:
-    """Each picture for a second, in front of a grey wall."""
-    wall = np.full((360, 640, 3), 90, np.uint8)
-    scenes = [(wall, 1.0)]
-    for picture in pictures:
-        scene = wall.copy()
-        scene[55:305, 195:445] = cv2.imread(str(picture))
-        scenes.append((scene, 1.0))
-    return write_painted(path, scenes)
 
 
 def call(*arguments: object) -> tuple[int, list[dict[str, Any]]]:
