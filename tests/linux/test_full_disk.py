@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -68,3 +69,19 @@ def test_enrolment_backup_and_key_on_a_full_disk(disk: Path, tmp_path: Path) -> 
     with Store(disk / "homeface.db") as store:
         assert [subject.name for subject in store.subjects()] == ["Anna", "Bert"]
         assert len(store.templates()) == 2
+
+
+def test_a_start_on_a_full_disk_says_so(disk: Path) -> None:
+    """Even opening the database needs a few pages; afterwards all is there."""
+    with Store(disk / "homeface.db") as store:
+        store.enrol("Anna", [new(1, 5000)])
+    filler = os.open(disk / "filler", os.O_CREAT | os.O_WRONLY)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(filler, b"x" * 4096)
+    os.close(filler)
+    with pytest.raises(StoreError, match="is full"):
+        Store(disk / "homeface.db")
+    (disk / "filler").unlink()
+    with Store(disk / "homeface.db") as store:
+        assert [subject.name for subject in store.subjects()] == ["Anna"]

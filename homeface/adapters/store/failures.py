@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from homeface.errors import StoreDamagedError, StoreError
 
 _PRIMARY_CODE = 0xFF  # extended result codes keep the primary one in the low byte
+_LEAST_BYTES = 1 << 16
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -31,7 +33,7 @@ def told(path: Path) -> Iterator[None]:
 def sentence(error: sqlite3.Error, path: Path) -> str:
     """What happened, where, and what to do."""
     code = _code(error)
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return disk_full(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
@@ -52,6 +54,14 @@ def sentence(error: sqlite3.Error, path: Path) -> str:
 
 def _code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE
+
+
+def _is_full(path: Path) -> bool:
+    """Even opening needs a few pages beside the file; SQLite takes their want for a failure of the disk."""
+    try:
+        return shutil.disk_usage(path.parent).free < _LEAST_BYTES
+    except OSError:
+        return False
 
 
 def disk_full(path: Path) -> str:
