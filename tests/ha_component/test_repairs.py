@@ -89,6 +89,22 @@ async def test_people_that_look_alike_and_photos_of_another_model(
     await until(hass, lambda: not raised(hass))
 
 
+async def test_who_looks_like_two_others_is_told_of_both(
+    hass: HomeAssistant, peer: Peer, loaded: MockConfigEntry
+) -> None:
+    ben, cem = ("too_alike", "Anna and Ben look alike."), ("too_alike", "Anna and Cem look alike.")
+    peer.people = [enrolled("p1", "Anna", ben, cem), enrolled("p2", "Ben", ben), enrolled("p3", "Cem", cem)]
+    peer.push("people", {})
+    issues_now = ir.async_get(hass).issues
+    await until(hass, lambda: len(issues_now) == 2)
+    told = {issue.translation_placeholders["sentence"] for issue in issues_now.values()}
+    assert told == {ben[1], cem[1]}
+    assert {issue.translation_key for issue in issues_now.values()} == {"look_alike"}
+    peer.people = [enrolled("p1", "Anna")]
+    peer.push("people", {})
+    await until(hass, lambda: not issues_now)
+
+
 async def test_versions_that_do_not_fit(hass: HomeAssistant, peer: Peer, loaded: MockConfigEntry) -> None:
     peer.info["version"] = "0.9.0"
     peer.drop_streams()

@@ -87,7 +87,10 @@ class Watch:
                     outdated.append(person.name)
                 elif finding.key in _ALIKE and finding.sentence not in told:
                     told.add(finding.sentence)  # both of a pair say the same
-                    found[_issue_id("look_alike", entry_id, person.id)] = {
+                    issue_id = _issue_id("look_alike", entry_id, person.id)
+                    if issue_id in found:  # of a second pair
+                        issue_id = f"{issue_id}_{len(told)}"
+                    found[issue_id] = {
                         "name": person.name,
                         "sentence": finding.sentence,
                         "help": finding.help,
