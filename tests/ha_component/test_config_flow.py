@@ -24,6 +24,8 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from peer import INSTANCE, TOKEN, Peer, refusal
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.homeface import config_flow
+from custom_components.homeface.api import CannotConnect
 from custom_components.homeface.config_flow import clean_url
 from custom_components.homeface.const import DOMAIN
 
@@ -346,6 +348,20 @@ async def test_a_server_that_is_gone_when_its_certificate_is_asked_for(
     peer.stop()
     flow = await go_on(hass, flow)
     assert flow["errors"] == {"base": "cannot_connect"}
+
+
+async def test_a_server_that_goes_before_its_certificate_is_seen(
+    hass: HomeAssistant, secure: tuple[Peer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, _ = secure
+    peer.authority = None
+
+    async def gone(url: str) -> str:
+        raise CannotConnect(f"{url} is gone")
+
+    monkeypatch.setattr(config_flow, "certificate_fingerprint", gone)
+    flow = await go_on(hass, await begin(hass), {"url": peer.url, "token": TOKEN})
+    assert (flow["step_id"], flow["errors"]) == ("user", {"base": "cannot_connect"})
 
 
 async def until_loaded(hass: HomeAssistant, entry: Any) -> None:
