@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from homeface.inference.weights import ModelSpec
     from homeface.lab.evaluation.looking import Look
     from homeface.lab.evaluation.running import Work
+    from homeface.lab.evaluation.sizes import Span
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -69,17 +70,15 @@ _WORK = (
 protocol_options = (
     click.option(
         "--subjects",
-        default=4,
+        default="4",
         show_default=True,
-        type=click.IntRange(1, 20),
-        help="People enrolled in each household (2 to 8 are usual).",
+        help="People enrolled in each household: a number up to 20, or a range such as 2-8.",
     ),
     click.option(
         "--photos",
-        default=5,
+        default="5",
         show_default=True,
-        type=click.IntRange(1, 20),
-        help="Enrolment photos of each (1 to 10 are usual).",
+        help="Enrolment photos of each: a number up to 20, or a range such as 1-10.",
     ),
     click.option("--households", default=300, show_default=True, type=click.IntRange(1, 10000)),
     click.option(
@@ -116,6 +115,16 @@ def with_protocol(command: _Command) -> _Command:
     for option in reversed(protocol_options):
         command = option(command)
     return command
+
+
+def span_option(text: str, option: str) -> Span:
+    """``--subjects`` or ``--photos`` as a span; refused before any work is begun."""
+    from homeface.lab.evaluation.sizes import span_of
+
+    try:
+        return span_of(text, 1, 20)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
 def asked_rates(texts: tuple[str, ...]) -> tuple[float, ...]:

@@ -60,6 +60,10 @@ def show_household(told: Told) -> None:
             for kind in ("probe", "visit")
         ],
     )
+    click.echo(
+        f"Rank 1: the best candidate is the right one, whatever the score, for "
+        f"{with_interval(told['rank1'])} of the {told['rank1']['total']} pictures of members."
+    )
     if told["suspects"]["list"] and not told["suspects"]["excluded"]:
         print_table(
             ("asked", "of", "FPIR without suspects", "FNIR without suspects"),

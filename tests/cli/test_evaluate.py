@@ -39,7 +39,9 @@ def test_each_protocol_explains_itself(homeface: Command, command: str) -> None:
         (["household", ".", "--ask", "often"], 2, "'often' is no rate"),
         (["household", ".", "--ask", "1/0"], 2, "'1/0' is no rate"),
         (["household", ".", "--condition", "fog"], 2, "there is no condition 'fog'. Known: clean, face-24px"),
-        (["household", ".", "--subjects", "0"], 2, "0 is not in the range"),
+        (["household", ".", "--subjects", "0"], 2, "'0' is neither a whole number from 1 to 20"),
+        (["household", ".", "--subjects", "8-2"], 2, "'8-2' is neither"),
+        (["household", ".", "--photos", "1-50"], 2, "'1-50' is neither"),
         (["household", ".", "--report", "gone/page.html"], 1, "there is no folder gone"),
         (["degraded", ".", "--condition", "fog"], 2, "there is no condition 'fog'"),
         (["household", ".", "--embedder", "nobody"], 1, "There is no embedder called 'nobody'"),
@@ -119,6 +121,9 @@ def test_a_few_real_people(homeface: Command, few_people: Path, tmp_path: Path) 
     again = homeface(*arguments, "--ask", "1/100").out  # from the cache
     assert "Visits of 5 looks were asked for; too few people have so many pictures." in again
     assert "FPIR measured" in again
+    assert "Rank 1: the best candidate is the right one" in again
+    several = homeface(*arguments, "--subjects", "2-3", "--photos", "1-2", "--ask", "1/100", "--no-peers").out
+    assert "20 households of 2-3 with 1-2 photos each" in several
 
 
 @requires_data

@@ -12,7 +12,8 @@ from homeface.core.types import Embedding, Identified
 from homeface.errors import ImageError
 from homeface.lab.evaluation.judging import LADDER, Judge, ladder_with
 from homeface.lab.evaluation.outcome import told_det, told_peers, told_promises
-from homeface.lab.evaluation.simulation import simulate
+from homeface.lab.evaluation.simulation import simulate, simulate_all
+from homeface.lab.evaluation.sizes import Span, of_sizes, span_of
 from homeface.lab.evaluation.street import Protocol, Scene, Setting, Street, gallery_of
 from homeface.lab.evaluation.trials import Resampling
 from tests.lab.made_faces import CALIBRATION, faces_of, street_of
@@ -95,6 +96,26 @@ def test_the_figures_do_not_depend_on_the_number_of_jobs() -> None:
     assert np.array_equal(first.own["visit"].wrong, again.own["visit"].wrong)
     assert len(first.own["visit"].members) == 30
     assert first.rechecked[1] == 0
+
+
+def test_households_of_several_sizes_in_one_run() -> None:
+    protocols = of_sizes(
+        Protocol(households=60, stranger_probes=20, stranger_visits=5), Span(2, 4), Span(1, 3)
+    )
+    result = simulate_all(setting(), protocols)
+    members = result.own["probe"].members
+    sizes = (members >= 0).sum(axis=1)
+    assert np.bincount(sizes).tolist() == [0, 0, 20, 20, 20]
+    assert sorted({protocol.photos for protocol in protocols}) == [1, 2, 3]
+    fpir = Resampling(len(street_of().names)).fpir(result.own["probe"], 1)
+    assert fpir.low <= fpir.value <= fpir.high
+    assert fpir.hits > 0
+
+
+@pytest.mark.parametrize("text", ["", "-", "2-", "3-2", "0-4", "x", "2-21", "1.5"])
+def test_a_span_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="neither a whole number from 1 to 20 nor a range"):
+        span_of(text, 1, 20)
 
 
 def test_what_is_told_is_finite_and_complete() -> None:

@@ -31,7 +31,8 @@ from homeface.lab.evaluation.running import (
     pictures_for_dlib,
     shipped_for,
 )
-from homeface.lab.evaluation.simulation import simulate, together
+from homeface.lab.evaluation.simulation import simulate_all, together
+from homeface.lab.evaluation.sizes import Span, of_sizes
 from homeface.lab.evaluation.street import Protocol, Setting
 from homeface.lab.evaluation.suspects import Suspects, find_suspects, read_suspects
 from homeface.lab.evaluation.trials import Resampling
@@ -41,17 +42,32 @@ from homeface.lab.evaluation.views import CLEAN_VIEW, View, camera_views
 
 @dataclass(frozen=True, slots=True)
 class HouseholdRequest:
-    """What to measure. ``dlib_pictures`` 0: without dlib; ``condition``: how people are met."""
+    """What to measure. ``dlib_pictures`` 0: without dlib; ``condition``: how people are met.
+
+    ``subjects`` and ``photos``: households of several sizes; None: all have the protocol's.
+    """
 
     folder: Path
     asked: tuple[float, ...] = (0.01, 0.001, 0.0001)
     protocol: Protocol = Protocol()  # noqa: RUF009 - frozen
+    subjects: Span | None = None
+    photos: Span | None = None
     tune: Tune = Tune.AUTO
     most: int = 20
     peers: bool = True
     dlib_pictures: int = 2000
     suspects: Path | None = None
     condition: View = CLEAN_VIEW
+
+    @property
+    def people_enrolled(self) -> Span:
+        """How many people a household has."""
+        return self.subjects or Span(self.protocol.subjects, self.protocol.subjects)
+
+    @property
+    def photos_of_each(self) -> Span:
+        """How many enrolment photos each of them has."""
+        return self.photos or Span(self.protocol.photos, self.protocol.photos)
 
 
 def evaluate_household(request: HouseholdRequest, work: Work) -> list[Told]:
@@ -106,8 +122,9 @@ def _dlib(
         return None, "not installed: uv sync --group peers (dlib-bin and face-recognition-models)"
     protocol = request.protocol
     counts = np.unique(faces.person[faces.clean], return_counts=True)[1]
-    rich = int((counts >= protocol.photos + protocol.looks).sum())
-    needed = protocol.photos + (protocol.looks if rich >= protocol.subjects else 1)
+    photos = request.photos_of_each.most
+    rich = int((counts >= photos + protocol.looks).sum())
+    needed = photos + (protocol.looks if rich >= request.people_enrolled.most else 1)
     chosen = pictures_for_dlib(faces, needed, request.dlib_pictures)
     with timer.stage("dlib", "Faces, by dlib") as progress:
         return books.describe(chosen, jobs=work.jobs, progress=progress), ""
@@ -148,16 +165,24 @@ def household_of_faces(
     with timer.stage("simulate", "Households") as progress:
         result = together(
             [
-                simulate(
+                simulate_all(
                     setting,
-                    replace(request.protocol, households=each, seed=request.protocol.seed + number),
+                    of_sizes(
+                        replace(request.protocol, households=each, seed=request.protocol.seed + number),
+                        request.people_enrolled,
+                        request.photos_of_each,
+                    ),
                     work.jobs,
                     lambda done, _, before=number * each: progress(before + done, each * len(settings)),  # type: ignore[misc]
                 )
                 for number, setting in enumerate(settings)
             ]
         )
-    judges = [Judge(setting.calibration, ladder, request.protocol.subjects) for setting in settings]
+    judges = [
+        Judge(setting.calibration, ladder, size)
+        for setting in settings
+        for size in range(request.people_enrolled.least, request.people_enrolled.most + 1)
+    ]
     resampling = Resampling(len(faces.names))
     with timer.stage("intervals", "Intervals"):
         told: Told = {
@@ -215,11 +240,15 @@ def _data(faces: FaceSet, households: int, request: HouseholdRequest, looks: int
         "faces_not_usable": int((seen & ~usable(faces)).sum()),
         "faces_good_for_enrolment": int(enrollable(faces).sum()),
         "households": households,
-        "subjects": protocol.subjects,
-        "photos": protocol.photos,
+        "subjects": _told_span(request.people_enrolled),
+        "photos": _told_span(request.photos_of_each),
         "looks_of_a_visit": looks,
         "looks_asked_for": protocol.looks,
     }
+
+
+def _told_span(span: Span) -> int | str:
+    return span.least if span.least == span.most else str(span)
 
 
 def _tuning(tuning: Tuning) -> Told:

@@ -291,15 +291,20 @@ def simulate(
     setting: Setting, protocol: Protocol, jobs: int = 1, progress: Progress = lambda _done, _total: None
 ) -> Result:
     """Run a protocol, in several processes if wished. Raises ImageError when no household can be filled."""
-    Street(setting, protocol)  # says what is lacking before anything is started
-    pieces = [
-        replace(
-            protocol,
-            households=min(_CHUNK, protocol.households - first),
-            seed=protocol.seed * 10_007 + first,
-        )
-        for first in range(0, protocol.households, _CHUNK)
-    ]
+    return simulate_all(setting, [protocol], jobs, progress)
+
+
+def simulate_all(
+    setting: Setting,
+    protocols: Sequence[Protocol],
+    jobs: int = 1,
+    progress: Progress = lambda _done, _total: None,
+) -> Result:
+    """Run several protocols as one: households of several sizes. Raises ImageError like ``simulate``."""
+    for protocol in {(one.subjects, one.photos): one for one in protocols}.values():
+        Street(setting, protocol)  # says what is lacking before anything is started
+    pieces = [piece for protocol in protocols for piece in _pieces(protocol)]
+    total = sum(piece.households for piece in pieces)
     results = []
     done = 0
     if jobs > 1 and len(pieces) > 1:
@@ -307,12 +312,23 @@ def simulate(
             for piece, result in zip(pieces, pool.map(_run_piece, pieces), strict=True):
                 results.append(result)
                 done += piece.households
-                progress(done, protocol.households)
+                progress(done, total)
         return together(results)
     for piece in pieces:
-        results.append(Simulation(setting, piece).run(lambda n, _: progress(done + n, protocol.households)))  # noqa: B023
+        results.append(Simulation(setting, piece).run(lambda n, _: progress(done + n, total)))  # noqa: B023
         done += piece.households
     return together(results)
+
+
+def _pieces(protocol: Protocol) -> list[Protocol]:
+    return [
+        replace(
+            protocol,
+            households=min(_CHUNK, protocol.households - first),
+            seed=protocol.seed * 10_007 + first,
+        )
+        for first in range(0, protocol.households, _CHUNK)
+    ]
 
 
 def together(results: Sequence[Result]) -> Result:

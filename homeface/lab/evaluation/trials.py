@@ -21,7 +21,7 @@ class Trials:
     ``right``: the highest threshold up to which the right name is given, ``wrong`` the same for any other
     name (-inf: never); ``named`` the person who is wrongly named at that. ``member`` False: a stranger, every
     name is wrong. ``doubtful``: the labels of the pictures may be wrong. ``members`` (H, S) are the people of
-    each household.
+    each household, -1 where one has fewer than others.
     """
 
     household: NDArray[np.int64]
@@ -65,6 +65,7 @@ class Trials:
 def joined(parts: Sequence[Trials]) -> Trials:
     """Trials of several runs as one; households are numbered on."""
     first = np.cumsum([0, *(len(part.members) for part in parts)])
+    widest = max(part.members.shape[1] for part in parts)
     return Trials(
         household=np.concatenate([part.household + first[number] for number, part in enumerate(parts)]),
         person=np.concatenate([part.person for part in parts]),
@@ -73,8 +74,12 @@ def joined(parts: Sequence[Trials]) -> Trials:
         wrong=np.concatenate([part.wrong for part in parts]),
         named=np.concatenate([part.named for part in parts]),
         doubtful=np.concatenate([part.doubtful for part in parts]),
-        members=np.concatenate([part.members for part in parts]),
+        members=np.concatenate([_wide(part.members, widest) for part in parts]),
     )
+
+
+def _wide(members: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    return np.pad(members, ((0, 0), (0, width - members.shape[1])), constant_values=-1)
 
 
 def false_names(trials: Trials, threshold: float) -> NDArray[np.bool_]:
@@ -113,7 +118,8 @@ class Resampling:
         if not hits.any():
             return _nothing(total, trials.different_strangers)
         weights = self._weights
-        houses = weights[:, trials.members].mean(axis=2)
+        lives = trials.members >= 0
+        houses = (weights[:, trials.members] * lives).sum(axis=2) / lives.sum(axis=1)
         outside = ~trials.member
         people, where = np.unique(trials.person[outside], return_inverse=True)
         counts = np.zeros((len(people), len(trials.members)))
