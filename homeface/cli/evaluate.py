@@ -19,6 +19,7 @@ from homeface.cli.evaluate_options import (
     work_options,
 )
 from homeface.cli.evaluate_protocols import degraded, embedders, fairness, verify
+from homeface.cli.evaluate_scorings import scorings
 from homeface.cli.evaluate_second_opinion import second_opinion
 
 
@@ -156,5 +157,5 @@ def calibrate(folder: Path, out: Path | None, everybody: bool, set_name: str | N
         click.echo(f"Left out, likely one person under two names: {twins} pairs of folders.", err=True)
 
 
-for _command in (degraded, verify, fairness, embedders, second_opinion):
+for _command in (degraded, verify, fairness, embedders, scorings, second_opinion):
     evaluate_command.add_command(_command)

@@ -15,6 +15,7 @@ COMMANDS = {
     "verify": "threshold of each fold",
     "fairness": "within-group sum of squares",
     "embedders": "what a face costs",
+    "scorings": "told on the other",
     "calibrate": "figures only, no face and no template",
 }
 
