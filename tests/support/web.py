@@ -241,8 +241,8 @@ async def web_home(
         links=Links(store, clock),
         uploads=ports.pop("uploads", None) or Uploads(),
         house=ports.pop("house", None) or PaintedHouse(),
-        settings_desk=ports.pop("settings_desk", None),
-        backups=ports.pop("backups", None),
+        settings_desk=ports.pop("settings_desk", None) or Nothing(),
+        backups=ports.pop("backups", None) or Nothing(),
         **{name: ports.pop(name, None) or Nothing() for name in ("live", "people", "rounds", "visits")},
         **ports,
     )

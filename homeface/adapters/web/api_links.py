@@ -92,8 +92,10 @@ async def get_me(context: Context) -> Me:
 async def give_consent(context: Context) -> Me:
     """A guest agrees; it is written down."""
     wanted = context.taken(Consent)
+    agreed = context.me().consented
     person_id = await context.services.links.consent(context.me(), wanted.version, wanted.language)
-    await context.note("consent", person_id)
+    if not agreed:
+        await context.note("consent", person_id)
     context.who = await context.services.accounts.by_session(context.session)
     return await get_me(context)
 

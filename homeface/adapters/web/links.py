@@ -115,6 +115,8 @@ class Links:
         if subject_id is None:
             subject_id = (await asyncio.to_thread(self._store.add_subject, link.name)).subject_id
             await asyncio.to_thread(self._store.give_link, link.link_id, subject_id)
+        if who.consented:  # once is enough, however often it is sent
+            return subject_id
         text = f"{version} {language}"
         await asyncio.to_thread(self._store.note_consent, link.link_id, text, self._clock())
         return subject_id

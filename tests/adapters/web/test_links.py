@@ -43,6 +43,8 @@ async def test_an_invite_from_link_to_personal_link(home: WebHome) -> None:
     after = (await guest.post(f"{API}/me/consent", AGREE)).json
     assert after["consented"]
     assert after["consents"] == [{"version": "1", "language": "de", "at": home.clock.now}]
+    again = (await guest.post(f"{API}/me/consent", AGREE)).json
+    assert again["consents"] == after["consents"], "once is enough"
     person = (await to_thread(home.store.subjects))[0]
     assert (after["person_id"], person.name) == (person.subject_id, "Oma Ilse")
     link = await guest.post(f"{API}/people/{person.subject_id}/link")

@@ -36,6 +36,7 @@ export class Round {
       this.id = round.id;
       this.steps = round.steps;
       this.running = true;
+      this.awake = await navigator.wakeLock?.request("screen").catch(() => null); // a dark screen would end the round
       await this.#look();
     } catch (error) {
       await this.stop();
@@ -48,6 +49,7 @@ export class Round {
     const round = this.running ? this.id : null;
     this.running = false;
     this.stream?.getTracks().forEach((track) => track.stop());
+    await this.awake?.release().catch(() => {});
     if (round && !this.finished) await remove(`rounds/${encodeURIComponent(round)}`).catch(() => {}); // it ends by itself
   }
 
