@@ -114,9 +114,15 @@ class WebVisits:
 
     def _groups(self) -> shown.VisitGroups:
         visits = {visit.visit_id: visit for visit in self._store.unknown_visits()}
+        oldest = min((visit.last_seen for visit in visits.values()), default=0.0)
+        logged = self._store.sightings(since=oldest, limit=-1) if visits else []
+        scores = {record.visit_id: record.score for record in logged}
         return shown.VisitGroups(
             [
-                shown.VisitGroup(group_id=ids[-1], visits=[_told(visits[visit_id]) for visit_id in ids])
+                shown.VisitGroup(
+                    group_id=ids[-1],
+                    visits=[_told(visits[visit_id], scores.get(visit_id)) for visit_id in ids],
+                )
                 for ids in self._grouped(list(visits.values()))
             ]
         )
@@ -155,7 +161,7 @@ def _chosen(visits: Sequence[UnknownVisit]) -> list[tuple[UnknownVisit, UnknownF
     return [faces[index] for index in most_diverse(rows, quality, MOST_FACES)]
 
 
-def _told(visit: UnknownVisit) -> shown.UnknownVisit:
+def _told(visit: UnknownVisit, score: float | None) -> shown.UnknownVisit:
     return shown.UnknownVisit(
         id=visit.visit_id,
         room=visit.room,
@@ -165,4 +171,6 @@ def _told(visit: UnknownVisit) -> shown.UnknownVisit:
         reasons=list(visit.reasons),
         picture_url=f"api/v1/visits/unknown/{visit.visit_id}/picture" if visit.faces else None,
         faces=len(visit.faces),
+        score=None if score is None else round(score, 3),
+        votes=visit.votes,
     )

@@ -25,6 +25,7 @@ def test_an_unknown_visit_is_named_and_known_at_the_next(visitors: Visitors) -> 
     inbox = visitor.open("visits")
     expect(inbox.locator("[data-group]").first).to_be_visible(timeout=40_000)
     expect(inbox.locator("[data-group]").first).to_contain_text("Why no name:")
+    expect(inbox.locator("[data-group]").first).to_contain_text(re.compile(r"\d+ looks"))
     visitor.shoot("visits")
     watcher = visitors.owner()
     now = watcher.open("")

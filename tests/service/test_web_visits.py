@@ -66,6 +66,12 @@ async def test_a_stranger_is_kept_grouped_named_and_then_known(page: WebLife) ->
     assert [[one["room"] for one in visits] for visits in groups] == [["yard", "hall"], ["yard"]]
     newest = groups[0][0]
     assert "below_threshold" in newest["reasons"]
+    assert newest["votes"] >= 3
+    async with asyncio.timeout(10):  # the log of visits has it, which is written by itself
+        while (score := (await kept(page, 3))[0][0]["score"]) is None:
+            pass
+    assert isinstance(score, float)
+    assert score < 0.5
     picture = await page.owner.get(f"/{newest['picture_url']}")
     assert (await to_thread(load_photo, picture.data)).shape[0] >= 120
     answer = await page.owner.post(f"{INBOX}/{newest['id']}/name", {"name": "Eve", "group": True})

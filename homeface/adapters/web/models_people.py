@@ -164,7 +164,9 @@ class RoundFeedback(Said):
 
 
 class UnknownVisit(Said):
-    """A visit that got no name, and why. ``faces``: how many good faces are kept of it."""
+    """A visit that got no name, and why. ``faces``: how many good faces are kept of it; ``score``: with the
+    person most like it, ``votes``: good looks at it.
+    """
 
     id: str
     room: str
@@ -174,6 +176,8 @@ class UnknownVisit(Said):
     reasons: list[str]
     picture_url: str | None
     faces: int
+    score: float | None
+    votes: int
 
 
 class VisitGroup(Said):

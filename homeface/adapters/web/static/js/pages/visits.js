@@ -1,7 +1,7 @@
 import { get, listen, post, remove } from "../api.js";
 import { act, address, confirm, dialog, draw, empty, failed, html, icon, nameIn, nothing, repeat, toast } from "../dom.js";
 import { showWaiting } from "../page.js";
-import { brief, moment, t, tn } from "../text.js";
+import { brief, moment, number, t, tn } from "../text.js";
 import { verdictText } from "../verdicts.js";
 import { reasonsText } from "../words.js";
 
@@ -18,6 +18,14 @@ function picture(visit) {
     <figcaption class="muted small number" aria-hidden="true">${brief(visit.last_seen)}</figcaption></figure>`;
 }
 
+/** Of the newest visit: how like the nearest person it was, and how often it was looked at. */
+function figures(visit) {
+  const words = [];
+  if (visit.score !== null) words.push(t("score {score}", { score: number(visit.score, 2) }));
+  words.push(tn("{count} look", "{count} looks", visit.votes));
+  return words.join(" · ");
+}
+
 function group(entry) {
   const newest = entry.visits.reduce((best, visit) => (visit.last_seen > best.last_seen ? visit : best));
   const places = [...new Set(entry.visits.map((visit) => rooms.get(visit.room) || visit.room))].join(", ");
@@ -27,7 +35,8 @@ function group(entry) {
     <div class="row between wrap"><div><h2>${tn("{count} visit", "{count} visits", entry.visits.length)}</h2>
       <p class="muted small">${places} · ${t("last: {time}", { time: moment(newest.last_seen) })}</p></div></div>
     <div class="faces">${entry.visits.slice(0, SHOWN).map(picture)}${entry.visits.length > SHOWN ? html`<span class="no-face">+${entry.visits.length - SHOWN}</span>` : nothing}</div>
-    ${reasons.length ? html`<p class="small"><span class="strong">${t("Why no name:")}</span> ${reasonsText(reasons)}</p>` : nothing}
+    ${reasons.length ? html`<p class="small"><span class="strong">${t("Why no name:")}</span> ${reasonsText(reasons)}<br />
+      <span class="muted number">${figures(newest)}</span></p>` : nothing}
     <div class="actions">
       ${usable ? html`<button class="button primary small" type="button" data-name-it @click=${() => nameIt(entry)}>${icon("user-plus")}${t("This is …")}</button>`
         : html`<span class="muted small">${t("No face of these visits is good enough to learn from.")}</span>`}
