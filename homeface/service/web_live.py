@@ -37,9 +37,9 @@ class WebLive:
         """Everything at this moment."""
         return now_of(self._life)
 
-    def subscribe(self) -> Listener:
+    def subscribe(self, who: str) -> Listener:
         """Hear of changes until ``close``."""
-        return self._feed.subscribe()
+        return self._feed.subscribe(who)
 
     async def pause_room(self, room_id: str, paused: bool) -> None:
         """All cameras of a room."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from homeface.service.life import Life
 
 MOST_LISTENERS = 32
+MOST_LISTENERS_OF_ONE = 16
 MOST_DECISIONS = 64
 """Decisions that wait for one slow listener; older ones are left out."""
 _MOST_VISITS = 512
@@ -160,16 +161,26 @@ class Feed:
     def __init__(self, life: Life) -> None:
         self._life = life
         self._listeners: list[Listener] = []
+        self._whose: Counter[str] = Counter()
         self._said: dict[str, str] = {}
         life.hub.listeners.append(self._hear)
         life.gallery_listeners.append(lambda: self.tell("people", "now"))
 
-    def subscribe(self) -> Listener:
-        """Listen until ``close``. Raises BusyError."""
-        if len(self._listeners) >= MOST_LISTENERS:
+    def subscribe(self, who: str = "") -> Listener:
+        """Listen until ``close``. ``who``: somebody's pages must not keep out those of others. Raises
+        BusyError.
+        """
+        if len(self._listeners) >= MOST_LISTENERS or self._whose[who] >= MOST_LISTENERS_OF_ONE:
             raise BusyError("Too many pages are open; close one.", retry_seconds=30)
-        listener = Listener(lambda: now_of(self._life), self._listeners.remove)
+
+        def leave(listener: Listener) -> None:
+            self._listeners.remove(listener)
+            self._whose[who] -= 1
+            self._whose += Counter()  # forget those with none
+
+        listener = Listener(lambda: now_of(self._life), leave)
         self._listeners.append(listener)
+        self._whose[who] += 1
         return listener
 
     def tell(self, *flags: str) -> None:

@@ -28,7 +28,7 @@ async def get_now(context: Context) -> Now:
 
 async def get_events(context: Context) -> web.StreamResponse:
     """Server-sent events: now, decision, people, visits and ping. Nothing is ever told again."""
-    news = context.services.live.subscribe()
+    news = context.services.live.subscribe(context.me().name)
     try:
         headers = {
             "Content-Type": "text/event-stream",

@@ -78,7 +78,9 @@ async def restore_backup(context: Context) -> RestoredAnswer:
     backups = context.services.backups
     source = backups.place()
     try:
-        fields = await context.services.uploads.save(context.request, source, _RESTORE_MAX_BYTES)
+        fields = await context.services.uploads.save(
+            context.request, context.me().name, source, _RESTORE_MAX_BYTES
+        )
         password = fields.get("password", "")
         if not password:
             raise InvalidRequestError("Send the backup's password along.", field="password")

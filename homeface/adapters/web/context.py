@@ -80,7 +80,7 @@ class Context:
 
     def files(self) -> AsyncIterator[Upload]:
         """The parts of a form, one after the other, within the limits."""
-        return self.services.uploads.files(self.request)
+        return self.services.uploads.files(self.request, self.me().name)
 
     async def note(self, what: str, subject: str = "") -> None:
         """Write to the log of acts who did this."""

@@ -37,8 +37,8 @@ class LiveView(Protocol):
     def now(self) -> Now:
         """Everything at this moment."""
 
-    def subscribe(self) -> News:
-        """Hear of changes until ``close``. Raises BusyError."""
+    def subscribe(self, who: str) -> News:
+        """Hear of changes until ``close``; ``who`` asks. Raises BusyError."""
 
     async def pause_room(self, room_id: str, paused: bool) -> None:
         """All cameras of a room. Raises NotThereError."""

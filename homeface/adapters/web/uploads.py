@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from aiohttp import BodyPartReader, ClientPayloadError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -72,6 +73,7 @@ class Uploads:
     def __init__(self, limits: UploadLimits | None = None) -> None:
         self.limits = limits or UploadLimits()
         self._slots = asyncio.Semaphore(self.limits.at_once)
+        self._of_one: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._downloads = asyncio.Semaphore(self.limits.at_once)
         self._receiving = 0
         self.most_at_once = 0
@@ -97,13 +99,13 @@ class Uploads:
                 raise _too_large(max_bytes)
         return bytes(data)
 
-    async def files(self, request: web.Request) -> AsyncIterator[Upload]:
-        """The parts of a multipart form, one after the other; only one is in memory. Raises
+    async def files(self, request: web.Request, who: str) -> AsyncIterator[Upload]:
+        """The parts of a multipart form of ``who``, one after the other; only one is in memory. Raises
         InvalidRequestError and BusyError.
         """
         limits = self.limits
         _refuse_announced(request, limits.total_bytes)
-        async with self._slot():
+        async with self._slot(who):
             clock, total, count = _Clock(limits.idle_seconds, limits.receive_seconds), 0, 0
             reader = await _form(request)
             while (part := await _next(clock, reader)) is not None:
@@ -117,7 +119,7 @@ class Uploads:
                 total += len(upload.data)
                 yield upload
 
-    async def save(self, request: web.Request, target: Path, max_bytes: int) -> dict[str, str]:
+    async def save(self, request: web.Request, who: str, target: Path, max_bytes: int) -> dict[str, str]:
         """A form with one file, written to ``target`` (new, mode 0600), and its text fields.
 
         Raises InvalidRequestError and BusyError; whoever asks removes the file.
@@ -125,7 +127,7 @@ class Uploads:
         _refuse_announced(request, max_bytes)
         fields: dict[str, str] = {}
         saved = False
-        async with self._slot():
+        async with self._slot(who):
             clock = _Clock(self.limits.idle_seconds, math.inf)
             reader = await _form(request)
             while (part := await _next(clock, reader)) is not None:
@@ -168,8 +170,12 @@ class Uploads:
         return Upload(part.name or "", label, bytes(data), is_file)
 
     @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        async with self._held(self._slots):
+    async def _slot(self, who: str) -> AsyncIterator[None]:
+        """One of the few places, of which nobody holds all."""
+        own = self._of_one.get(who)
+        if own is None:
+            own = self._of_one[who] = asyncio.Semaphore(max(1, self.limits.at_once - 1))
+        async with self._held(own), self._held(self._slots):
             self._receiving += 1
             self.most_at_once = max(self.most_at_once, self._receiving)
             try:

@@ -294,6 +294,24 @@ async def test_a_sender_who_goes_away_leaves_nothing_behind(home: WebHome, progr
     assert (await send(program, [("a.jpg", photo())])).status == 200
 
 
+async def test_somebody_who_is_slow_does_not_keep_the_others_out(home: WebHome, program: Browser) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\n'
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.1)
+
+    kind = "multipart/form-data; boundary=x"
+    uploads, other = home.services.uploads, await home.program(Scope.ENROL)
+    slow = [asyncio.create_task(chunked(home, program, PHOTOS, kind, slowly())) for _ in range(5)]
+    await until(lambda: Count.now == len(slow) and uploads.most_at_once > 1, what="all of them ask")
+    assert uploads.most_at_once == LIMITS.at_once - 1, "a place is left for others"
+    assert (await send(other, [("a.jpg", photo())])).status == 200
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
 async def test_of_a_hundred_uploads_a_few_are_received_at_once(home: WebHome, program: Browser) -> None:
     picture = photo(1200, 900)
     answers = await asyncio.gather(*(send(program, [(f"{n}.jpg", picture)]) for n in range(100)))

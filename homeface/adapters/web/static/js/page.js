@@ -54,6 +54,9 @@ if (menu) {
   });
 }
 
+// On a phone the row of sub-pages is wider than the screen: show where we are.
+document.querySelector(".subnav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 /** Show how many visits wait for a name beside the menu entry. */
 export function showWaiting(count) {
   const badge = document.getElementById("waiting");

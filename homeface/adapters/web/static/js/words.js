@@ -182,8 +182,22 @@ const ACTS = {
   restore: () => t("put a backup in place"),
 };
 
+/** What comes after the colon, where it is no name or key. */
+const DETAILS = {
+  name: () => t("name"),
+  aliases: () => t("other names"),
+  paused: () => t("pause"),
+  nothing: () => t("nothing"),
+};
+
+function detailText(detail) {
+  const count = /^(\d+) of (\d+) accepted$/.exec(detail);
+  if (count) return t("{taken} of {count} taken", { taken: count[1], count: count[2] });
+  return detail.split(", ").map((word) => DETAILS[word]?.() ?? word).join(", ");
+}
+
 export function actText(what) {
   const [act, ...rest] = what.split(": ");
   const words = ACTS[act]?.();
-  return words ? [words, ...rest].join(": ") : what;
+  return words ? [words, ...rest.map(detailText)].join(": ") : what;
 }
