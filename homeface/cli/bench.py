@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = ("ratios", "parts", "daemon", "latency")
 _QUICK = ("ratios", "daemon")
+_PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Cameras(click.ParamType[list[int]]):
@@ -107,6 +108,13 @@ class Duration(click.ParamType[float]):
 @click.option("--detector", default="", help="Measure another detector than the default.")
 @click.option("--embedder", default="", help="Measure another embedder than the default.")
 @click.option(
+    "--precision",
+    type=click.Choice(_PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="What our models compute in, as recognition.precision says it.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: ratios with their pairs, and all else."
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the block of docs/performance.md.")
@@ -123,6 +131,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     soak: float | None,
     detector: str,
     embedder: str,
+    precision: str,
     as_json: bool,
     as_markdown: bool,
     plot_file: Path | None,
@@ -163,6 +172,7 @@ def bench_command(  # noqa: PLR0913, PLR0917 - one argument for each option
             device=device,
             folders=tuple(model_folders(None, os.environ)),
             cache=engine_settings(None, os.environ).cache,
+            precision=precision,
             seconds=seconds or (0.5 if quick else 6.0),
             quick=quick,
             tell=tell,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from homeface.errors import BackendUnavailableError, HomefaceError
-from homeface.lab.benchmark.frames import Material, labelled_scene, recall_of
+from homeface.lab.benchmark.frames import Material, labelled, labelled_scene, recall_of
 from homeface.lab.benchmark.pairs import Ratio, in_turns, rounded
 from homeface.lab.benchmark.process import Run, Worker
 from homeface.lab.benchmark.recall import LabelledPicture
 from homeface.lab.benchmark.setting import DLIB, FACENET, OPENCV, PEERS, Crew, Setting
 
 Rows = list[list[float]]
+AT_PEERS_RECALL = "_at_peers_recall"
+"""End of the key of a row in which ours may be as blind as the peer, not more."""
 EMBED_BATCH = 8
 FACES = 4
 
@@ -85,9 +88,11 @@ class Duel:
         return run
 
 
-def subjects(setting: Setting) -> list[tuple[str, dict[str, str]]]:
-    """All of ours that ``compare`` asks for, by subject and options."""
+def subjects(setting: Setting) -> list[tuple[str, dict[str, Any]]]:
+    """All of ours that a quick ``compare`` asks for, by subject and options."""
+    as_blind = setting.at_peers_recall()
     return [
+        *([] if as_blind is None else [("detector", {"detector": setting.detector, **as_blind})]),
         ("engine", {}),
         ("pipeline", {}),
         ("detector", {"detector": setting.detector}),
@@ -129,26 +134,36 @@ def share_of_peak(crew: Crew, count: int = 256) -> dict[str, float]:
 
 
 def _detection(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:
-    every = range(len(material.labels))[:: 2 if setting.quick else 1]
-    rows = [
-        ("detect_1080p", setting.detector, FACENET, every),
-        ("detect_1080p_mtcnn", "mtcnn", FACENET, every),
-        ("detect_1080p_opencv_yunet", setting.detector, OPENCV, every),
-        ("detect_1080p_face_recognition", setting.detector, DLIB, every),
+    frames = range(len(material.labels))[:: 2 if setting.quick else 1]
+    as_blind = setting.at_peers_recall()
+    rows: list[tuple[str, dict[str, Any], str]] = [
+        ("detect_1080p", {"detector": setting.detector}, FACENET),
+        ("detect_1080p_mtcnn", {"detector": "mtcnn"}, FACENET),
     ]
-    for key, detector, peer, frames in rows[: 2 if setting.quick else None]:
-        setting.tell(f"{key}: {detector} and {PEERS[peer]} in turns")
-        what = f"{detector} / {PEERS[peer]}, one 1080p frame, faces from 40 px"
+    if as_blind is not None:
+        key = "detect_1080p" + AT_PEERS_RECALL
+        rows.append((key, {"detector": setting.detector, **as_blind}, FACENET))
+    if not setting.quick:
+        rows.append(("detect_1080p_opencv_yunet", {"detector": setting.detector}, OPENCV))
+        rows.append(("detect_1080p_face_recognition", {"detector": setting.detector}, DLIB))
+    for key, options, peer in rows:
+        how = _told(options)
+        setting.tell(f"{key}: {how} and {PEERS[peer]} in turns")
+        what = f"{how} / {PEERS[peer]}, one 1080p frame, faces from 40 px"
 
-        def measure(
-            detector: str = detector, peer: str = peer, frames: Sequence[int] = frames, what: str = what
-        ) -> Ratio:
+        def measure(options: dict[str, Any] = options, peer: str = peer, what: str = what) -> Ratio:
             theirs = crew.peer(peer)
-            ours = crew.own("detector", detector=detector)
+            ours = crew.own("detector", **options)
             duel = Duel(ours, theirs, "detect", material.street, frames, setting.seconds)
             return duel.fight(PEERS[peer], what, material.labels)
 
         ratios.take(key, PEERS[peer], measure)
+
+
+def _told(options: dict[str, Any]) -> str:
+    """The detector, and what of its settings is not the default."""
+    others = [f"{name} {value}" for name, value in options.items() if name != "detector"]
+    return f"{options['detector']} ({', '.join(others)})" if others else str(options["detector"])
 
 
 def _batches(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:
@@ -200,35 +215,66 @@ def _batch_recall(
 
 def _gated(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:
     """The daemon's walk over a recording, for each frame due, and MTCNN on frames of that recording."""
+    as_blind = None if setting.quick else setting.at_peers_recall()
+    rows: dict[str, dict[str, Any]] = {"detect_in_daemon": {}}
+    if as_blind is not None:
+        rows["detect_in_daemon" + AT_PEERS_RECALL] = as_blind
+    for key, options in rows.items():
+        setting.tell(f"{key}: the gated pipeline over a recording, and facenet-pytorch on its frames")
 
-    def measure() -> Ratio:
-        theirs, pipeline = crew.peer(FACENET), crew.own("pipeline")
-        count, turn = len(np.load(material.walked, mmap_mode="r")), iter(range(10**9))
-        told: dict[str, float] = {}
+        def measure(options: dict[str, Any] = options) -> Ratio:
+            return _walks(ratios, crew, material, options)
 
-        def walk() -> Run:
-            result = pipeline.run("walk", clip=str(material.people)).result
-            told.update(result)
-            frames = max(1, result["frames"])
-            return Run(result["wall_s"] / frames, result["cpu_s"] / frames, result)
+        ratios.take(key, PEERS[FACENET], measure)
 
-        def look() -> Run:
-            return theirs.run("detect", file=str(material.walked), frames=[next(turn) % count])
 
-        pairs = in_turns(walk, look, setting.seconds, least=2 if setting.quick else 3)
-        setting.tell("detect_in_daemon: what gating loses, beside a detector that sees every frame")
-        clip, most = str(material.people), 40 if setting.quick else None
-        lost = pipeline.run("gating", clip=clip, most_frames=most).result
-        ratios.gating = lost
-        what = (
-            f"all but decoding, colour and embedding, each of {told['frames']:.0f} frames due for analysis "
-            f"({lost['frames_with_faces']:.0%} with faces, {told['looks']:.0f} looks) / MTCNN on such frames"
-        )
-        recall = {"ours": round(lost["recall_held"], 4), "ours_found": round(lost["recall_found"], 4)}
-        return Ratio(PEERS[FACENET], pairs, what, recall | {"theirs": None})
+def _walks(ratios: Ratios, crew: Crew, material: Material, options: dict[str, Any]) -> Ratio:
+    setting = crew.setting
+    theirs, pipeline = crew.peer(FACENET), crew.own("pipeline", **options)
+    count, turn = len(np.load(material.walked, mmap_mode="r")), iter(range(10**9))
+    told: dict[str, float] = {}
 
-    setting.tell("detect_in_daemon: the gated pipeline over a recording, and facenet-pytorch on its frames")
-    ratios.take("detect_in_daemon", PEERS[FACENET], measure)
+    def walk() -> Run:
+        result = pipeline.run("walk", clip=str(material.people)).result
+        told.update(result)
+        frames = max(1, result["frames"])
+        return Run(result["wall_s"] / frames, result["cpu_s"] / frames, result)
+
+    def look() -> Run:
+        return theirs.run("detect", file=str(material.walked), frames=[next(turn) % count])
+
+    # A walk is many frames: it need not be repeated to outlast one of theirs.
+    pairs = in_turns(walk, look, setting.seconds, least=2 if setting.quick else 3, most_repeats=1)
+    setting.tell("what gating loses, beside a detector that sees every frame")
+    clip, most = str(material.people), 40 if setting.quick else None
+    lost = pipeline.run("gating", clip=clip, most_frames=most).result
+    ratios.gating = ratios.gating or lost
+    what = (
+        f"all but decoding, colour and embedding, each of {told['frames']:.0f} frames due for analysis "
+        f"({lost['frames_with_faces']:.0%} with faces, {told['looks']:.0f} looks) / MTCNN on such frames"
+    )
+    if options:
+        what = f"{_told({'detector': setting.detector, **options})}: {what}"
+    recall = {"ours": round(lost["recall_held"], 4), "ours_found": round(lost["recall_found"], 4)}
+    return Ratio(PEERS[FACENET], pairs, what, recall | {"theirs": _walked_recall(crew, material, theirs)})
+
+
+def _walked_recall(crew: Crew, material: Material, theirs: Worker) -> float | None:
+    """The peer's share of the faces that our default detector sees when it looks at every frame whole.
+
+    The same truth as ours is measured by: nobody has labelled one's own recordings. None without faces.
+    """
+    images = np.load(material.walked)
+    frames = list(range(len(images)))
+    ours = crew.own("detector", detector=crew.setting.detector)
+    seen = [
+        worker.run("detect", file=str(material.walked), frames=frames).result for worker in (ours, theirs)
+    ]
+    labels = [
+        labelled("seen", image, np.array(rows, np.float64).reshape(-1, 5)[:, :4])
+        for image, rows in zip(images, seen[0], strict=True)
+    ]
+    return recall_of(labels, dict(zip(frames, seen[1], strict=True)))
 
 
 def _embedding(ratios: Ratios, crew: Crew, setting: Setting) -> None:
@@ -257,27 +303,29 @@ def _embedding(ratios: Ratios, crew: Crew, setting: Setting) -> None:
 def _whole(ratios: Ratios, crew: Crew, material: Material, setting: Setting) -> None:
     """Detect and embed frames with four faces; peak memory of each side in its own process."""
     frames = range(len(material.scene_labels[FACES]))
-    keys = {
-        "whole_4_faces": FACENET,
-        "whole_4_faces_face_recognition": DLIB,
-        "whole_4_faces_opencv_yunet": OPENCV,
-    }
-    for key, peer in keys.items():
+    rows: list[tuple[str, str, dict[str, Any]]] = [
+        ("whole_4_faces", FACENET, {}),
+        ("whole_4_faces_face_recognition", DLIB, {}),
+        ("whole_4_faces_opencv_yunet", OPENCV, {}),
+    ]
+    as_blind = None if setting.quick else setting.at_peers_recall()
+    if as_blind is not None:
+        rows.append(("whole_4_faces" + AT_PEERS_RECALL, FACENET, as_blind))
+    for key, peer, options in rows:
         setting.tell(f"{key}: homeface and {PEERS[peer]} in turns")
 
-        def measure(peer: str = peer) -> Ratio:
-            theirs, ours = crew.peer(peer), crew.own("engine")
+        def measure(peer: str = peer, options: dict[str, Any] = options) -> Ratio:
+            theirs, ours = crew.peer(peer), crew.own("engine", **options)
             duel = Duel(ours, theirs, "whole", material.scenes[FACES], frames, setting.seconds)
             embedder = "the same embedder" if peer == OPENCV else "its embedder"
-            what = (
-                f"{setting.detector} + {setting.embedder} / {PEERS[peer]} + {embedder}, four faces in 1080p"
-            )
+            detector = _told({"detector": setting.detector, **options})
+            what = f"{detector} + {setting.embedder} / {PEERS[peer]} + {embedder}, four faces in 1080p"
             ratio = duel.fight(PEERS[peer], what)
             ratios.memory_mib.setdefault("homeface", ours.peak_memory_mib)
             ratios.memory_mib[PEERS[peer]] = theirs.peak_memory_mib
             labels = labelled_scene(material, FACES)
             recall = {"theirs": _scene_recall(theirs, material, labels)}
-            recall["ours"] = _own_recall(crew, material, labels)
+            recall["ours"] = _own_recall(crew, material, labels, options)
             return Ratio(ratio.peer, ratio.pairs, ratio.what, recall)
 
         ratios.take(key, PEERS[peer], measure)
@@ -291,8 +339,14 @@ def _scene_recall(
     return recall_of(labels, dict(zip(frames, rows, strict=True)))
 
 
-def _own_recall(crew: Crew, material: Material, labels: Sequence[LabelledPicture | None]) -> float | None:
+def _own_recall(
+    crew: Crew,
+    material: Material,
+    labels: Sequence[LabelledPicture | None],
+    options: dict[str, Any],
+) -> float | None:
     try:
-        return _scene_recall(crew.own("detector", detector=crew.setting.detector), material, labels)
+        ours = crew.own("detector", detector=crew.setting.detector, **options)
+        return _scene_recall(ours, material, labels)
     except BackendUnavailableError:
         return None

@@ -152,5 +152,6 @@ def daemon_config(folder: Path, clips: Sequence[Path], setting: Setting, port: i
             "detector": setting.detector,
             "embedder": setting.embedder,
             "device": setting.device,
+            "precision": setting.precision,
         },
     }

@@ -73,7 +73,7 @@ def prepare(wish: Wish, folder: Path) -> Material:
         material.scene_labels[faces] = [boxes for _, boxes in drawn[faces]]
     street = _street(wish, material.told)
     if not street:
-        street = [_labelled(frame, boxes) for pair in drawn.values() for frame, boxes in pair[:2]]
+        street = [labelled("drawn", frame, boxes) for pair in drawn.values() for frame, boxes in pair[:2]]
     material.street = _save(folder / "street.npy", [picture.image for picture in street])
     material.labels = [None if not picture.groups else picture for picture in street]
     material.crops = _save(folder / CROPS, _crops(portraits))
@@ -98,7 +98,7 @@ def recall_of(
 def labelled_scene(material: Material, faces: int) -> list[LabelledPicture | None]:
     """The drawn frames of one number of faces, as ``recall_of`` wants them."""
     blank = np.zeros((1, 1, 3), np.uint8)
-    return [_labelled(blank, boxes) for boxes in material.scene_labels[faces]]
+    return [labelled("drawn", blank, boxes) for boxes in material.scene_labels[faces]]
 
 
 def _detections(rows: Sequence[Sequence[float]]) -> list[Detection]:
@@ -106,9 +106,10 @@ def _detections(rows: Sequence[Sequence[float]]) -> list[Detection]:
     return [Detection(Box(*map(float, row[:4])), float(row[4]), points) for row in rows]
 
 
-def _labelled(image: ImageBGR, boxes: NDArray[np.float64]) -> LabelledPicture:
+def labelled(name: str, image: ImageBGR, boxes: NDArray[np.float64]) -> LabelledPicture:
+    """A picture whose faces are known: (N, 4) ``boxes``; those of ``MIN_FACE_PX`` must be found."""
     large = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) >= MIN_FACE_PX
-    return LabelledPicture("drawn", image, boxes, {LARGE: large})
+    return LabelledPicture(name, image, boxes, {LARGE: large})
 
 
 def _save(path: Path, images: Sequence[NDArray[np.uint8]]) -> Path:
@@ -190,7 +191,7 @@ def _fitted(picture: LabelledPicture) -> LabelledPicture:
     boxes = picture.boxes * scale
     if not picture.groups:
         return LabelledPicture(picture.name, canvas, boxes, {})
-    return LabelledPicture(picture.name, canvas, boxes, _labelled(canvas, boxes).groups)
+    return LabelledPicture(picture.name, canvas, boxes, labelled("drawn", canvas, boxes).groups)
 
 
 def _crops(portraits: Sequence[drawing.Portrait]) -> list[NDArray[np.uint8]]:

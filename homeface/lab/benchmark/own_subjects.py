@@ -81,7 +81,7 @@ def household(
 
 def _place(options: Mapping[str, Any]) -> Placement:
     folders = [Path(folder) for folder in options["folders"]]
-    return Placement(folders, options["device"], cache=_cache(options))
+    return Placement(folders, options["device"], cache=_cache(options), precision=options["precision"])
 
 
 def _cache(options: Mapping[str, Any]) -> Path | None:
@@ -205,6 +205,7 @@ def _started(runner: asyncio.Runner, options: Mapping[str, Any]) -> Engine:
         folders=tuple(Path(folder) for folder in options["folders"]),
         cache=_cache(options),
         min_face_px=options["min_face_px"],
+        precision=options["precision"],
     )
     engine = Engine(settings)
     runner.run(engine.start())

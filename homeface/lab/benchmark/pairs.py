@@ -98,14 +98,15 @@ def in_turns(
     *,
     work: tuple[float, float] = (1.0, 1.0),
     least: int = 3,
+    most_repeats: int = 16,
 ) -> tuple[Pair, ...]:
     """A B A B … for about ``seconds``, at least ``least`` pairs, after one warm-up of each.
 
     Our runs are short beside theirs; each is repeated to fill a fair share of the time of one of theirs (at
-    most 16 times), since a scheduler's hiccup is longer than one of our frames.
+    most ``most_repeats`` times), since a scheduler's hiccup is longer than one of our frames.
     """
     first, other = ours(), theirs()
-    repeats = max(1, min(16, round(other.wall_s / max(first.wall_s, 1e-6) / 4)))
+    repeats = max(1, min(most_repeats, round(other.wall_s / max(first.wall_s, 1e-6) / 4)))
     pairs: list[Pair] = []
     until = time.monotonic() + seconds
     while len(pairs) < least or time.monotonic() < until:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homeface.lab.benchmark.comparison import AT_PEERS_RECALL
 from homeface.lab.benchmark.whole import PARTS
 
 TARGETS: Mapping[str, tuple[str, float]] = {
@@ -60,6 +61,8 @@ def tables(report: Mapping[str, Any]) -> Iterator[Table]:
     if report.get("whole"):
         yield _parts(report["whole"])
         yield _scenes(report["whole"])
+        if any(scene.get("peers") for scene in report["whole"]):
+            yield _beside(report["whole"])
     if report.get("daemon"):
         yield _daemon(report["daemon"])
         if report["daemon"]["cameras"]:
@@ -112,7 +115,8 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def target_of(key: str, device: str) -> tuple[str, float] | None:
     """The target of a ratio on this device: its direction and its figure."""
-    return (CUDA_TARGETS if device.startswith("cuda") else TARGETS).get(key)
+    base = key.removesuffix(AT_PEERS_RECALL)
+    return (CUDA_TARGETS if device.startswith("cuda") else TARGETS).get(base)
 
 
 def reached(ratio: float | None, target: tuple[str, float] | None) -> bool | None:
@@ -123,7 +127,10 @@ def reached(ratio: float | None, target: tuple[str, float] | None) -> bool | Non
 
 
 def _ratios(ratios: Mapping[str, Any], device: str) -> Table:
-    order = [*TARGETS, *sorted(set(ratios) - set(TARGETS))]
+    order = list(TARGETS)
+    for key in sorted(set(ratios) - set(TARGETS)):
+        base = key.removesuffix(AT_PEERS_RECALL)
+        order.insert(order.index(base) + 1 if base != key and base in order else len(order), key)
     rows = [_ratio_row(key, ratios[key], target_of(key, device)) for key in order if key in ratios]
     title = "homeface and others in turns on the same frames (median of the pairs' ratios)"
     heads = ("measurement", "peer", "ratio", "target", "ours", "theirs", "CPU ratio", "recall: ours, theirs")
@@ -177,6 +184,24 @@ def _scenes(scenes: Sequence[Mapping[str, Any]]) -> Table:
     heads = ("faces", "found", "frames/s", "cameras/box", "p50 ms", "p95 ms", "CPU ms", "peak memory")
     title = "Whole frames, every one looked at and every face embedded (cameras: 15 frames/s, 5 analysed)"
     return Table(title, heads, tuple(rows))
+
+
+def _beside(scenes: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            str(scene["faces"]),
+            peer,
+            f"{row['ratio']:.3g} ×",
+            f"{row['cpu_ratio']:.3g} ×",
+            seconds_text(row["ours_s"]),
+            seconds_text(row["theirs_s"]),
+            *(_milliseconds(value) for value in row["parts_ms"].values()),
+        )
+        for scene in scenes
+        for peer, row in scene.get("peers", {}).items()
+    ]
+    heads = ("faces", "peer", "ratio", "CPU ratio", "ours", "theirs", "its detect", "its align and embed")
+    return Table("Whole frames in turns with each peer (its parts in ms)", heads, tuple(rows))
 
 
 def _daemon(daemon: Mapping[str, Any]) -> Table:

@@ -16,6 +16,11 @@ from homeface.lab.benchmark.process import Worker
 ANALYSIS_FPS = 5.0
 """The default of ``cameras.*.analysis_fps``."""
 FACENET, DLIB, OPENCV = "peer:facenet", "peer:dlib", "peer:opencv"
+PEERS_RECALL_PX = 66
+"""``recognition.min_face_px`` at which YuNet-n is as blind as facenet-pytorch's MTCNN, but not more.
+
+In a picture of 608 by 352 it finds 286 of the 335 faces of 40 px and more in the WIDER sample, the peer 281,
+with 10 false detections beside 31 (docs/performance.md)."""
 PEERS: Mapping[str, str] = {
     FACENET: "facenet-pytorch",
     DLIB: "face_recognition (dlib HOG)",
@@ -27,7 +32,7 @@ PEERS: Mapping[str, str] = {
 class Setting:
     """``device``: ``cpu`` or ``cuda``. ``folders``: searched for weights. ``seconds``: about so long for each
     comparison, warm-up not counted. ``tell`` hears what is being measured. ``cache``: of compiled models;
-    without one FaceNet stays in torch."""
+    without one FaceNet stays in torch. ``precision``: as in the configuration."""
 
     detector: str
     embedder: str
@@ -37,6 +42,7 @@ class Setting:
     quick: bool = False
     tell: Callable[[str], None] = lambda _text: None
     cache: Path | None = None
+    precision: str = "auto"
 
     @property
     def torch_device(self) -> str:
@@ -52,8 +58,21 @@ class Setting:
             "folders": [str(folder) for folder in self.folders],
             "cache": None if self.cache is None else str(self.cache),
             "min_face_px": MIN_FACE_PX,
+            "precision": self.precision,
         }
         return options | changes
+
+    def at_peers_recall(self) -> dict[str, Any] | None:
+        """Options of ours that find no fewer faces than facenet-pytorch does, and no more than need be.
+
+        Both are settings of the configuration. None for a detector for which nobody has measured them.
+        """
+        from homeface.inference.runtimes.precision import cpu_flags
+
+        if self.detector != "yunet_n" or self.device != "cpu":
+            return None
+        units = self.precision == "auto" and "amx_bf16" in cpu_flags()
+        return {"min_face_px": PEERS_RECALL_PX, "precision": "bfloat16" if units else self.precision}
 
     def peer(self, peer: str, crops: Path) -> dict[str, Any]:
         """Options of a peer. Raises ``ModelError`` when a weight file that it shares with us is missing."""

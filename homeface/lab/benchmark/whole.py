@@ -1,19 +1,42 @@
-"""Our parts one by one, and whole frames through the engine, for 0, 1, 4 and 16 faces in 1080p."""
+"""Our parts one by one, and whole frames of ours and of each peer, for 0, 1, 4 and 16 faces in 1080p."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from homeface.errors import BackendUnavailableError
+from homeface.errors import BackendUnavailableError, HomefaceError
 from homeface.lab.benchmark.frames import FACES, Material
-from homeface.lab.benchmark.pairs import rounded
+from homeface.lab.benchmark.pairs import Ratio, in_turns, rounded
 from homeface.lab.benchmark.process import Run, Worker
-from homeface.lab.benchmark.setting import ANALYSIS_FPS, Crew, Setting
+from homeface.lab.benchmark.setting import ANALYSIS_FPS, PEERS, Crew, Setting
 
 PARTS = ("decode", "colour", "motion", "detect", "align", "embed", "match", "publish")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerScene:
+    """What such a frame costs a peer: ``whole``, ours and its in turns; median ``detect_ms`` of it alone."""
+
+    whole: Ratio
+    detect_ms: float
+
+    def as_json(self) -> dict[str, object]:
+        """The ratio with its pairs, and the peer's parts: what is not detection is cutting and embedding."""
+        told = self.whole.as_json()
+        theirs = statistics.median([theirs for _, theirs in self.whole.shown])
+        return {
+            "frames_per_second": rounded(1 / theirs, 3),
+            "parts_ms": {
+                "detect": rounded(self.detect_ms, 3),
+                "align and embed": rounded(max(0.0, theirs * 1000 - self.detect_ms), 3),
+            },
+            **{name: told[name] for name in ("ratio", "cpu_ratio", "pairs", "ours_s", "theirs_s")},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +45,7 @@ class Scene:
 
     ``parts_ms`` median milliseconds of each part; ``p50_ms``/``p95_ms`` of a whole frame that is looked at
     and whose faces are all embedded; ``cpu_ms`` the same in CPU time; ``memory_mib`` the process's most.
+    ``peers``: the same frames in turns with each peer that is installed.
     """
 
     faces: int
@@ -31,6 +55,7 @@ class Scene:
     p95_ms: float
     cpu_ms: float
     memory_mib: float
+    peers: dict[str, PeerScene] = field(default_factory=dict)
 
     @property
     def frames_per_second(self) -> float:
@@ -66,6 +91,7 @@ class Whole:
                 "latency_ms": {"p50": rounded(scene.p50_ms, 3), "p95": rounded(scene.p95_ms, 3)},
                 "cpu_ms_per_frame": rounded(scene.cpu_ms, 3),
                 "peak_memory_mib": round(scene.memory_mib),
+                "peers": {name: peer.as_json() for name, peer in scene.peers.items()},
             }
             for scene in self.scenes
         ]
@@ -81,6 +107,7 @@ def measure_whole(material: Material, setting: Setting, seconds: float) -> Whole
         for faces in FACES:
             setting.tell(f"parts and whole frames with {faces} faces")
             whole.scenes.append(_scene(crew, material, faces, seconds))
+        whole.notes += [f"whole frames of {PEERS[peer]}: {why}" for peer, why in crew.missing.items()]
     try:
         setting.tell("parts: publish")
         whole.common_ms["publish"] = _publish_ms(seconds)
@@ -109,6 +136,12 @@ def _scene(crew: Crew, material: Material, faces: int, seconds: float) -> Scene:
     engine.run("whole", file=file, frames=frames)
     run = engine.run("latency", file=file, frames=frames, seconds=max(seconds, 0.5))
     times = sorted(run.result)
+    memory = engine.peak_memory_mib
+    peers = {}
+    for peer, name in PEERS.items():
+        crew.setting.tell(f"whole frames with {faces} faces: homeface and {name} in turns")
+        with contextlib.suppress(HomefaceError):  # the crew remembers why
+            peers[name] = _beside((name, crew.peer(peer)), engine, file, frames, seconds)
     return Scene(
         faces=faces,
         found=found,
@@ -116,8 +149,30 @@ def _scene(crew: Crew, material: Material, faces: int, seconds: float) -> Scene:
         p50_ms=statistics.median(times) * 1000,
         p95_ms=times[min(len(times) - 1, int(0.95 * len(times)))] * 1000,
         cpu_ms=run.cpu_s / len(times) * 1000,
-        memory_mib=engine.peak_memory_mib,
+        memory_mib=memory,
+        peers=peers,
     )
+
+
+def _beside(
+    peer: tuple[str, Worker], ours: Worker, file: str, frames: Sequence[int], seconds: float
+) -> PeerScene:
+    name, theirs = peer
+    turns = itertools.cycle(frames)
+    frame = next(turns)
+
+    def we() -> Run:
+        return ours.run("whole", file=file, frames=[frame])
+
+    def they() -> Run:
+        nonlocal frame
+        run = theirs.run("whole", file=file, frames=[frame])
+        frame = next(turns)
+        return run
+
+    whole = Ratio(name, in_turns(we, they, seconds, least=len(frames)))
+    looks = [theirs.run("detect", file=file, frames=[each]).wall_s for each in frames]
+    return PeerScene(whole, statistics.median(looks) * 1000)
 
 
 def _publish_ms(seconds: float) -> float:

@@ -100,7 +100,14 @@ def test_json_has_every_ratio_with_its_pairs_and_recall(homeface: Command) -> No
     dlib = ratios["whole_4_faces_face_recognition"]
     assert (dlib["ratio"], dlib["pairs"], dlib["peer"]) == (None, [], PEERS["peer:dlib"])
     assert "uv sync --group peers" in dlib["missing"]
+    assert ratios["detect_in_daemon"]["recall"]["theirs"] == 1.0
     assert {row["faces"] for row in answer.json["whole"]} == set(FACES)
+    for row in answer.json["whole"]:
+        peers = row["peers"]
+        assert set(peers) == set(PEERS.values()) - {PEERS["peer:dlib"]}
+        assert peers["facenet-pytorch"]["ratio"] == 20.0
+        assert peers["facenet-pytorch"]["pairs"][0] == [1.0, 20.0]
+        assert peers["facenet-pytorch"]["parts_ms"] == {"detect": 20_000.0, "align and embed": 0.0}
     assert answer.json["daemon"]["cameras"]["4"] == {
         "cpu_s_per_minute": 30.0, "measured": False, "memory_mib": None,
     }  # fmt: skip
@@ -121,6 +128,39 @@ def test_tables_name_machine_frames_and_what_is_missing(
     assert "Not measured: whole_4_faces_face_recognition: dlib is not installed" in answer.out
     assert "The running daemon" not in answer.out
     assert "detect_1080p: yunet_n and facenet-pytorch in turns" in answer.err
+
+
+@pytest.mark.usefixtures("report")
+def test_a_row_as_blind_as_the_peer_says_how_and_names_no_other_detectors(
+    homeface: Command,  # noqa: F811
+) -> None:
+    key = "detect_1080p_at_peers_recall"
+    row = homeface("bench", "--quick", "--json", "--only", "ratios").json["ratios"][key]
+    assert row["what"].startswith("yunet_n (min_face_px 66, precision ")
+    assert row["recall"] == {"ours": 1.0, "theirs": 1.0}
+    others = homeface("bench", "--quick", "--json", "--only", "ratios", "--detector", "mtcnn")
+    assert key not in others.json["ratios"]
+
+
+@pytest.mark.usefixtures("report")
+def test_the_precision_reaches_our_models_and_nothing_else_is_taken(
+    homeface: Command,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, str] = {}
+
+    class Asked(_Worker):
+        def __init__(self, subject: str, options: Mapping[str, Any]) -> None:
+            super().__init__(subject, options)
+            if "precision" in options:
+                asked[subject] = options["precision"]
+
+    monkeypatch.setattr("homeface.lab.benchmark.setting.Worker", Asked)
+    done = homeface("bench", "--quick", "--json", "--only", "ratios", "--precision", "float32")
+    assert done.code == 0, done.err
+    assert set(asked) >= {"detector", "embedder", "engine", "pipeline"}
+    assert set(asked.values()) == {"float32"}
+    assert homeface("bench", "--precision", "int8").code == 2
 
 
 @pytest.mark.usefixtures("report")
