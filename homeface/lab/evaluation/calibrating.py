@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from homeface.core.calibration import Calibration
-from homeface.errors import ImageError
+from homeface.errors import ImageError, ModelError
 from homeface.lab.evaluation.faces import Sampling
 from homeface.lab.evaluation.figures import provenance_of
 from homeface.lab.evaluation.running import Timer, Work, embedded, library
@@ -31,7 +31,7 @@ class CalibrateRequest:
 def evaluate_calibrate(request: CalibrateRequest, work: Work) -> Iterator[tuple[Calibration, int]]:
     """The figures of each embedder, and how many pairs of folders were left out as one person.
 
-    Raises ImageError for a folder with too little in it, and the ``ModelError`` tree.
+    Raises ImageError for a folder with too little in it, and the ``ModelError`` tree for models.
     """
     from homeface.lab.evaluation.measuring import measure
 
@@ -50,7 +50,7 @@ def evaluate_calibrate(request: CalibrateRequest, work: Work) -> Iterator[tuple[
         }
         try:
             calibration, twins = measure(faces, inside, provenance_of(faces, inside, told))
-        except (ValueError, IndexError, KeyError) as error:
+        except (ValueError, IndexError, KeyError, ModelError) as error:
             raise ImageError(
                 f"{len(np.unique(faces.person[inside]))} people are too few to measure figures on: a hundred "
                 "or more with several pictures each are needed."

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from homeface.cli import run_cli
 from homeface.errors import BackendUnavailableError, ModelError
@@ -17,7 +18,9 @@ from homeface.inference.manifest import Artefact, Family, Kind, ModelSpec, find_
 from homeface.inference.models import Placement, load_embedder, pixels_of
 from homeface.lab.export.forms import as_onnx, write
 from homeface.lab.export.quantising import in_eight_bits, in_half
+from tests.support.daemon import write_config
 from tests.support.data import data_dir, requires_data, weights_dir
+from tests.support.painted_clips import portraits_on_a_wall
 
 PLACE = Placement([weights_dir()] if weights_dir().is_dir() else [], "cpu", 1)
 SPEC = find_spec("mobilefacenet", Kind.EMBEDDER)
@@ -107,6 +110,7 @@ def test_what_cannot_be_made_is_told(tmp_path: Path) -> None:
         (["mobilefacenet", "--int8", "--format", "torchscript"], "no eight-bit form"),
         (["mobilefacenet", "--int8", "--fp16"], "not both"),
         (["nobody"], "no model nobody"),
+        (["mobilefacenet", "--format", "tensorrt"], "install the package tensorrt there"),
     ],
 )
 def test_wishes_that_make_no_sense(
@@ -118,8 +122,63 @@ def test_wishes_that_make_no_sense(
 ) -> None:
     monkeypatch.setenv("HOMEFACE_MODELS", str(weights_dir()))
     assert run_cli(["lab", "export", *arguments, "--out", str(tmp_path)]) != 0
-    assert told in capsys.readouterr().err
-    assert not list(tmp_path.glob("*.onnx"))
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_smaller_model_is_taken_by_name_and_recognises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its ranges, its thresholds, and whom the daemon then names, each from other people."""
+    monkeypatch.setenv("HOMEFACE_MODELS", str(weights_dir()))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    images = data_dir() / "lfw" / "images"
+    most = sorted(images.iterdir(), key=lambda person: (-len(list(person.iterdir())), person.name))
+    (known, other), measured = most[:2], tmp_path / "measured"
+    for person in most[2:42]:
+        (measured / person.name).mkdir(parents=True)
+        for picture in sorted(person.iterdir())[:6]:
+            (measured / person.name / picture.name).symlink_to(picture)
+    ranges = tmp_path / "ranges"
+    for person in sorted(images.iterdir())[:20]:
+        if person not in most[:42]:
+            (ranges / person.name).mkdir(parents=True)
+            (ranges / person.name / "1.jpg").symlink_to(next(person.iterdir()))
+    out = tmp_path / "out"
+
+    def homeface(*arguments: object) -> str:
+        assert run_cli([str(argument) for argument in arguments]) == 0
+        return capsys.readouterr().out
+
+    def replayed(clip: Path, kind: str) -> set[str | None]:
+        lines = [json.loads(line) for line in homeface("replay", clip, "-c", config, "--json").splitlines()]
+        return {line["person"] for line in lines if line["kind"] == kind}
+
+    homeface("lab", "export", "mobilefacenet", "--int8", "--faces", ranges, "--out", out)
+    config = write_config(
+        tmp_path / "config.yaml",
+        rooms={"hall": {"name": "Hall"}},
+        cameras={"hall": {"url": "rtsp://127.0.0.1:9/none", "room": "hall"}},
+        mqtt_port=9,
+        storage=tmp_path / "state",
+        recognition={
+            "detector": "yunet_n",
+            "embedder": "mobilefacenet_int8",
+            "device": "cpu",
+            "false_names": "1 in 100 visits",
+        },
+    )
+    entry = yaml.safe_load((out / "mobilefacenet_int8.yaml").read_text())
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | entry | {"models_dir": str(out)}))
+    measuring = ("--embedder", "mobilefacenet_int8", "--out", out, "--jobs", "1", "--everybody")
+    homeface("evaluate", "calibrate", measured, "-c", config, *measuring)
+    homeface("enrol", "Known", *sorted(known.iterdir())[:5], "-c", config)
+    clip = portraits_on_a_wall(tmp_path / "hall.mkv", sorted(known.iterdir())[5:10])
+    assert replayed(clip, "event") == {"Known"}
+    clip = portraits_on_a_wall(tmp_path / "hall.mp4", sorted(other.iterdir())[:5])
+    assert replayed(clip, "visit") == {None}
 
 
 def test_the_command_makes_a_model_and_judges_it(
