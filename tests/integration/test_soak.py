@@ -27,5 +27,5 @@ def test_a_short_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     report = soak(tmp_path, 40.0, seed=3)
     with capsys.disabled():
         print(f"\n{report}")
-    assert sum(report.faults.values()) >= 5
+    assert len(report.faults) == 6, "every kind of trouble"
     assert report.wrong == []

@@ -108,12 +108,15 @@ class Home:
         rooms = {"kitchen": ("ON", self.person, "1"), "yard": ("ON", "nobody known", "1")}
         rooms["hall"] = ("OFF", "nobody", "0")
         told = {"status": "online", f"person/{self.person_id}/room": "kitchen"}
+        told[f"person/{self.person_id}/presence"] = "home"
+        told |= {f"camera/{camera}/connectivity": "ON" for camera in CAMERAS}
         for room, (occupancy, names, unknown) in rooms.items():
             told |= {
                 f"room/{room}/availability": "online",
                 f"room/{room}/occupancy": occupancy,
                 f"room/{room}/names": names,
                 f"room/{room}/unknown": unknown,
+                f"room/{room}/people": str(int(unknown) + (names == self.person)),
             }
         return told
 
@@ -169,12 +172,13 @@ def home(folder: Path) -> Iterator[Home]:
 
 
 class Trouble:
-    """One fault after the other; each heals itself."""
+    """One fault after the other, every kind before one comes again; each heals itself."""
 
     def __init__(self, here: Home, seed: int) -> None:
         self.done: Counter[str] = Counter()
         self._home = here
         self._random = random.Random(seed)
+        self._next: list[str] = []
         self._faults: dict[str, Callable[[float], None]] = {
             "broker dies": self._broker_dies,
             "broker freezes": self._broker_freezes,
@@ -184,9 +188,16 @@ class Trouble:
             "reload": self._reload,
         }
 
+    @property
+    def every_kind(self) -> bool:
+        """Whether all kinds have happened."""
+        return set(self.done) == set(self._faults)
+
     def one(self) -> None:
         """The next fault, for two to seven seconds, and a little peace."""
-        name = self._random.choice(sorted(self._faults))
+        if not self._next:
+            self._next = self._random.sample(sorted(self._faults), len(self._faults))
+        name = self._next.pop()
         self._faults[name](self._random.uniform(2.0, 7.0))
         self.done[name] += 1
         time.sleep(self._random.uniform(0.5, 3.0))
@@ -228,7 +239,7 @@ def soak(folder: Path, seconds: float, seed: int, progress: Callable[[str], None
         before, begun = here.use(), time.monotonic()
         times, memory = [0.0], [before.mib]
         trouble = Trouble(here, seed)
-        while (now := time.monotonic() - begun) < seconds:
+        while (now := time.monotonic() - begun) < seconds or not trouble.every_kind:
             trouble.one()
             times.append(now)
             memory.append(here.use().mib)
