@@ -152,6 +152,7 @@ def run_with_key(command: tuple[str, ...]) -> None:
     told = ["--quiet", "--wait", "--collect", "--pipe", "--uid=homeface", "--gid=homeface"]
     told += ["--setenv=HOME=/var/lib/homeface"]
     told += ["-p", f"LoadCredentialEncrypted={credentials.KEY}:{sealed}", "-p", "UMask=0077"]
+    told += ["-p", f"WorkingDirectory=-{Path.cwd()}"]  # where that user may enter it
     told += [f"--setenv={name}={os.environ[name]}" for name in ("HOMEFACE_CONFIG",) if name in os.environ]
     os.execv(program, [program, *told, str(system_files.program()), *command])  # noqa: S606
 
