@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,20 @@ def test_every_shipped_file_is_found() -> None:
     found = {file.place.name for file in system_files.system_files(PROGRAM)}
     assert found == {"homeface.service", "homeface@.service", "homeface.target", "homeface.conf"}
     assert "rooms:" in system_files.example_config()
+
+
+def test_the_container_file_copies_all_that_the_package_is_made_of() -> None:
+    root = UNITS.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {*wheel["packages"], *wheel["force-include"], project["project"]["readme"], "pyproject.toml"}
+    needed |= set(project["project"]["license-files"])
+    lines = (root / "docs" / "container" / "Containerfile").read_text(encoding="utf-8").splitlines()
+    copies = [line.split()[1:] for line in lines if line.startswith("COPY ") and "--from" not in line]
+    taken = {source for *sources, _ in copies for source in sources}
+    assert needed <= taken
+    assert all((root / source).exists() for source in taken)
+    assert [target for *sources, target in copies if sources == ["systemd"]] == ["/src/systemd"]
+    settings = " ".join(lines)
+    for path in (system_files.STATE, system_files.CACHE, system_files.CONFIG):
+        assert f"={path}" in settings, "the same places as the service's"
