@@ -523,3 +523,31 @@ def test_somebody_who_is_called_like_a_state_is_not_taken_for_it(name: str) -> N
     found = state_messages(house, replace(STATE, rooms={"kitchen": room}))
     assert found["homeface/home/room/kitchen/names"] == f'"{name}"'
     assert json.loads(found["homeface/home/room/kitchen/names/attributes"])["names"] == [name]
+
+
+def test_somebody_who_is_called_like_a_room_has_entity_ids_of_their_own() -> None:
+    house = replace(HOUSE, people=(PersonView("p1", "Kitchen"), PersonView("p2", "Ben")))
+    found = [
+        component["default_entity_id"]
+        for message in discovery_messages(house).values()
+        for component in json.loads(message)["components"].values()
+        if "default_entity_id" in component
+    ]
+    assert len(set(found)) == len(found)
+    assert {"event.kitchen_event", "event.person_kitchen_event", "event.ben_event"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("Jürgen", "jurgen"),
+        ("Weiße Kammer", "weisse_kammer"),
+        ("Łukasz Ørsted", "lukasz_orsted"),
+        ("Мама", ""),
+    ],
+)
+def test_names_in_entity_ids(name: str, part: str) -> None:
+    house = replace(HOUSE, people=(PersonView("p1", name),))
+    assert entity(house, "person_p1", "room").get("default_entity_id") == (
+        f"sensor.{part}_room" if part else None
+    )

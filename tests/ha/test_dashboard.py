@@ -47,6 +47,16 @@ HOUSE = ha.HouseView(
 )
 
 
+LAKE = ha.HouseView(
+    "lake",
+    "0.1.0",
+    name="Lake",
+    rooms=(ha.RoomView("kueche", "Küche"), ha.RoomView("sauna", "Weiße Sauna")),
+    people=(ha.PersonView("q1", "Özlem"), ha.PersonView("q2", "Sauna")),
+)
+"""A second node at the same broker; one of its people is called like a room."""
+
+
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Where the pictures go: docs/pictures when they are to be made anew (HOMEFACE_WRITE_PICTURES=1)."""
@@ -114,10 +124,32 @@ async def test_who_is_where_at_a_glance(
         for name in ("welcome a person", "stranger at the door", "guest mode", "heating by who is in"):
             await expect(page.get_by_text(f"homeface: {name}").first).to_be_visible(timeout=60_000)
         await page.screenshot(path=album / PICTURES[1], animations="disabled")
+        await check_a_second_node(hass, page, drawn)
         await browser.close()
     for name in PICTURES:
         size = (await asyncio.to_thread((album / name).stat)).st_size
         assert size < 150_000, name
+
+
+async def check_a_second_node(hass: HomeAssistant, page: Page, listener: Listener) -> None:
+    """Umlauts, and a person called like a room: everything is there, nothing under the name of another."""
+    now = time.time()
+    rooms = {"kueche": RoomState("kueche", True, True, 1, ("q1",), 0, now, now)}
+    rooms["sauna"] = RoomState("sauna", True, False, 0, (), 0, now, now)
+    seen = ("kueche", True, now, now, "kueche", now, 0.7, 0.3, 5, "v", "kueche")
+    people = {"q1": PersonState("q1", *seen), "q2": PersonState("q2", None, False, now, now, "sauna")}
+    messages = {ha.status_topic(LAKE): "online", **ha.discovery_messages(LAKE)}
+    messages |= ha.state_messages(LAKE, HouseState(rooms=rooms, people=people, at=now), {})
+    for topic, payload in messages.items():
+        listener.publish(topic, payload, retain=True)
+    await hass.wait_state("sensor.ozlem_room", "kueche", 15)
+    await hass.wait_state("sensor.kuche_names", "Özlem", 15)
+    await hass.wait_state("sensor.sauna_room", "not_home", 15)
+    await hass.wait_state("sensor.weisse_sauna_names", "nobody", 15)
+    assert not [entity for entity in await hass.entity_registry() if entity.endswith("_2")]
+    await page.goto(f"{hass.url}/homeface-rooms/home")
+    for text in ("Özlem", "Küche", "Weiße Sauna", "Living room"):
+        await expect(page.get_by_text(text).first).to_be_visible(timeout=60_000)
 
 
 def settled(folder: Path) -> None:

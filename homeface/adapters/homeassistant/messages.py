@@ -32,11 +32,14 @@ def discovery_messages(view: HouseView) -> dict[str, str]:
         (kind.name, item): slug(str(kind.device_fn(view, item)["name"])) for kind, item in _devices(view)
     }
     common = Counter((kind, text) for (kind, _), text in slugs.items())
+    things = {text for (kind, _), text in slugs.items() if kind != "person"}
     messages = {}
     for kind, item in _devices(view):
         text = slugs[kind.name, item]
         if text and common[kind.name, text] > 1:  # two people of one name
             text = f"{text}_{slug(item)[:8]}"
+        elif kind.name == "person" and text in things:  # somebody who is called like a room
+            text = f"person_{text}"
         components: dict[str, object] = {e.key: _component(view, kind, item, e, text) for e in kind.entities}
         components |= kind.triggers_fn(view, item)
         device = device_info(view, kind, item)

@@ -13,6 +13,8 @@ REDISCOVERY_JITTER_SECONDS = (0.2, 2.0)
 
 _MAX_ID = 64
 _MAX_SLUG = 60
+_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+"""Latin letters that no accent makes; without them Łukasz would be ukasz."""
 
 
 def topic_id(text: str) -> str:
@@ -25,7 +27,12 @@ def topic_id(text: str) -> str:
 
 def slug(text: str) -> str:
     """``text`` as part of an entity id; empty when nothing of it is Latin."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = (
+        unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+        .encode("ascii", "ignore")
+        .decode()
+        .lower()
+    )
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_MAX_SLUG].strip("_")
 
 
