@@ -238,7 +238,8 @@ class TestDatabase:
                 for _ in range(20):
                     toggle("ON")
                     toggle("OFF")
-                assert daemon.log().count("is full") == 1
+                # forty changes, told once; a second time by the housekeeping, when that falls in between
+                assert 1 <= daemon.log().count("is full") <= 2
                 (disk / "rubbish").unlink()
                 toggle("ON")
                 daemon.wait_log("The database can be written again")
