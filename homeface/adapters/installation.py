@@ -142,11 +142,9 @@ def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
     if target.live and units:
         steps.append(_command("Stop the service", "systemctl", "disable", "--now", *units))
         steps.append(_command("Stop all nodes", "systemctl", "stop", _NODES))
-    steps += [
-        Step(f"Delete {place} ({file.what})", place.unlink)
-        for file in system_files(Path("/opt/homeface/bin/homeface"))
-        if (place := target.at(file.place)).exists()
-    ]
+    ours = [(target.at(file.place), file.what) for file in system_files(Path("/opt/homeface/bin/homeface"))]
+    ours += [(_old(place), "from before an update") for place, _ in ours]
+    steps += [Step(f"Delete {place} ({what})", place.unlink) for place, what in ours if place.exists()]
     wanted = target.at(UNITS / "homeface.target.wants")
     steps += [
         Step(f"Delete {link} (a node)", link.unlink) for link in sorted(wanted.glob("homeface@*.service"))
@@ -206,8 +204,22 @@ def _differs(file: SystemFile, target: Target) -> bool:
 
 def _write(file: SystemFile, target: Target) -> Step:
     place = target.at(file.place)
-    verb = "Update" if place.exists() else "Write"
-    return Step(f"{verb} {place} ({file.what})", lambda: _replace(place, file.content, 0o644))
+    if not place.exists():
+        return Step(f"Write {place} ({file.what})", lambda: _replace(place, file.content, 0o644))
+    old = _old(place)
+
+    def do() -> None:
+        shutil.copy2(place, old)
+        _replace(place, file.content, 0o644)
+
+    return Step(
+        f"Update {place} ({file.what}); what is there now, with what you changed in it, is kept as {old}", do
+    )
+
+
+def _old(place: Path) -> Path:
+    """Where the file from before an update lies; systemd looks at no file of such a name."""
+    return place.with_name(f"{place.name}.old")
 
 
 def _write_config(target: Target) -> Step:

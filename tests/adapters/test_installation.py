@@ -41,8 +41,15 @@ def test_there_and_back_below_another_root(tmp_path: Path) -> None:
     assert (tmp_path / "etc/homeface/config.yaml").stat().st_mode & 0o777 == 0o640
     assert plan_install(command, target, enable=False) == []
     (tmp_path / "etc/homeface/config.yaml").write_text("mine")
+    edited = tmp_path / "etc/systemd/system/homeface.service"
+    edited.write_text(edited.read_text() + "# by hand\n")
     moved = plan_install(PROGRAM, target, enable=False)
     assert [step.sentence.split()[0] for step in moved] == ["Update", "Update"]
+    for step in moved:
+        step.do()
+    assert "# by hand" not in edited.read_text()
+    assert "# by hand" in edited.with_name("homeface.service.old").read_text()
+    assert plan_install(PROGRAM, target, enable=False) == []
     for step in plan_uninstall(target, purge=False):
         step.do()
     assert files(tmp_path) == {"etc/homeface/config.yaml"}
