@@ -134,7 +134,9 @@ class Camera(Section):
 
     room: str = setting("Key of the room this camera looks at, as written under rooms.")
     url: Annotated[SecretStr, AfterValidator(_camera_url)] | None = setting(
-        "Stream of a network camera: rtsp://, rtsps://, http:// or https://.", None
+        "Stream of a network camera: rtsp://, rtsps://, http:// or https://. rtsps and https "
+        "keep listeners out, but the camera's certificate is not checked.",
+        None,
     )
     device: Annotated[int | str, BeforeValidator(_device)] | None = setting(
         "USB camera: its number (0 is the first) or its path (/dev/video0).", None

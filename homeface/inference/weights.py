@@ -110,7 +110,7 @@ def _verify(path: Path, artefact: Artefact, found: str) -> None:
     if artefact.sha256 is None:
         raise ModelIntegrityError(
             f"No SHA-256 is known for {path}, so it is not loaded. The file has {found}; if you trust its "
-            "source, name this hash in the configuration of the model."
+            f"source, name this hash in the configuration: vouched, with file {artefact.file} and sha256."
         )
     if found != artefact.sha256:
         raise ModelIntegrityError(
@@ -122,9 +122,19 @@ def _verify(path: Path, artefact: Artefact, found: str) -> None:
 def _nowhere(artefacts: Sequence[Artefact], folders: Sequence[Path], what: str) -> str:
     files = " or ".join(f"{a.file} (sha256 {a.sha256 or 'not known'})" for a in artefacts)
     places = ", ".join(str(folder) for folder in folders) or "no folder at all"
+    unknown = [a for a in artefacts if a.sha256 is None]
+    vouch = (
+        ""
+        if len(unknown) < len(artefacts) or not unknown
+        else (
+            " homeface knows no hash of it and does not download it: "
+            + (f"fetch it from {unknown[0].url}, " if unknown[0].url else "")
+            + "and name the SHA-256 of a copy that you trust under vouched in the configuration."
+        )
+    )
     return (
         f"{what}: put {files} into one of the folders looked in: {places}; "
-        "or name its folder in HOMEFACE_MODELS."
+        f"or name its folder in HOMEFACE_MODELS.{vouch}"
     )
 
 

@@ -8,13 +8,27 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from homeface.core.geometry import ARCFACE_112, head_pose, iou, iou_matrix, nms, similarity_transform
+from homeface.core.geometry import (
+    ARCFACE_112,
+    head_pose,
+    iou,
+    iou_matrix,
+    nms,
+    similarity_transform,
+    unrivalled,
+)
 from homeface.core.types import Box
 
 coordinate = st.floats(-500, 500, allow_nan=False)
 side = st.floats(0, 300, allow_nan=False)
 boxes = st.builds(lambda x, y, w, h: Box(x, y, x + w, y + h), coordinate, coordinate, side, side)
+near = st.integers(0, 12)
+close = st.builds(
+    lambda x, y, w, h: Box(x, y, x + w, y + h), near, near, st.integers(1, 12), st.integers(1, 12)
+)
+"""Small whole numbers: many boxes overlap, and some exactly as much as others."""
 
 
 @pytest.mark.parametrize(
@@ -44,6 +58,32 @@ def test_iou_matrix_is_iou_pair_by_pair_and_symmetric(first: list[Box], second: 
 
 def test_iou_matrix_of_nothing() -> None:
     assert iou_matrix(np.zeros((0, 4)), np.zeros((3, 4))).shape == (0, 3)
+
+
+def _one_by_one(rectangles: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> list[int]:
+    """Suppression as textbooks write it: the best of what is left stays, what overlaps it goes."""
+    left = sorted(range(len(scores)), key=lambda index: -scores[index])
+    kept = []
+    while left:
+        best, *left = left
+        kept.append(best)
+        left = [index for index in left if iou_matrix(rectangles[best], rectangles[index])[0, 0] <= threshold]
+    return kept
+
+
+@given(st.lists(st.tuples(close, st.sampled_from([0.2, 0.5, 0.7, 0.9])), max_size=25), st.floats(0.05, 0.95))
+def test_nms_keeps_what_going_through_the_boxes_one_by_one_keeps(
+    faces: list[tuple[Box, float]], threshold: float
+) -> None:
+    rectangles = np.array([box for box, _ in faces], np.float64).reshape(-1, 4)
+    scores = np.array([score for _, score in faces], np.float64)
+    assert nms(rectangles, scores, threshold).tolist() == _one_by_one(rectangles, scores, threshold)
+
+
+def test_a_long_chain_of_rivals_is_settled_one_after_the_other() -> None:
+    each = np.arange(9)
+    assert unrivalled(abs(each[:, None] - each) <= 1).tolist() == [index % 2 == 0 for index in range(9)]
+    assert unrivalled(np.zeros((0, 0), np.bool_)).tolist() == []
 
 
 @given(st.lists(st.tuples(boxes, st.floats(0, 1)), max_size=12), st.floats(0.05, 0.95))

@@ -14,6 +14,7 @@ import pytest
 
 from homeface.errors import ModelError, ModelIntegrityError, WeightsUnavailableError
 from homeface.inference import weights
+from homeface.inference.calibration import calibration_for
 from homeface.inference.manifest import (
     MANIFEST,
     Artefact,
@@ -316,3 +317,26 @@ def test_a_user_model_goes_before_the_manifest() -> None:
 def test_a_broken_user_model_is_told(change: dict[str, object], told: str) -> None:
     with pytest.raises(ModelError, match=told):
         custom_model(replace(GOOD, **change))  # type: ignore[arg-type]
+
+
+def test_a_model_whose_hash_nobody_knows_says_where_it_is_and_how_to_vouch_for_it(tmp_path: Path) -> None:
+    """CASIA-WebFace can be chosen: without the file, with it, and with a copy that was vouched for."""
+    casia = find_spec("facenet_casia", Kind.EMBEDDER)
+    (artefact,) = casia.artefacts
+    for ask in (locate, fetch):
+        with pytest.raises(WeightsUnavailableError) as missing:
+            ask(casia, [tmp_path])
+        for told in (artefact.file, str(artefact.url), "SHA-256", "vouched", str(tmp_path)):
+            assert told in str(missing.value)
+    (tmp_path / artefact.file).write_bytes(CONTENT)
+    with pytest.raises(ModelIntegrityError, match=f"{SHA256}.*vouched.*{artefact.file}"):
+        read_weights(casia, [tmp_path])
+    assert read_weights(with_hash(casia, artefact.file, SHA256), [tmp_path]) == CONTENT
+    with pytest.raises(ModelError, match=r"facenet_casia.*no calibration.*evaluate calibrate"):
+        calibration_for(casia.model_id)
+
+
+def test_a_model_that_can_be_fetched_asks_for_no_vouching(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailableError) as missing:
+        locate(find_spec("facenet_vggface2", Kind.EMBEDDER), [tmp_path])
+    assert "vouched" not in str(missing.value)

@@ -24,8 +24,9 @@ _CHECK = """
 import gi
 for name in ("Gst", "GstApp", "GstRtsp", "GstRtspServer"):
     gi.require_version(name, "1.0")
-from gi.repository import Gst, GstRtspServer
+from gi.repository import Gio, Gst, GstRtspServer
 Gst.init(None)
+assert Gio.TlsBackend.get_default().supports_tls(), "GLib has no TLS"
 for name in ("x264enc", "x265enc", "h264parse", "h265parse", "qtdemux", "appsrc", "rtph264pay"):
     assert Gst.ElementFactory.find(name), "GStreamer has no " + name
 """
@@ -57,8 +58,8 @@ def require_rtsp() -> None:
     """Skip the test, saying why, where Debian's GStreamer RTSP server is not installed."""
     if missing := rtsp_missing():
         pytest.skip(
-            "needs gir1.2-gst-rtsp-server-1.0, python3-gi, gstreamer1.0-plugins-{base,good,bad,ugly}: "
-            + missing
+            "needs gir1.2-gst-rtsp-server-1.0, python3-gi, glib-networking, "
+            "gstreamer1.0-plugins-{base,good,bad,ugly}: " + missing
         )
 
 
@@ -73,7 +74,8 @@ class RtspServer:
     """``with RtspServer({"/porch": Mount(...)}) as server: server.url("/porch")``.
 
     ``together``: the files of all mounts run on one clock that starts with the first client, so that
-    two cameras see the same moment. Media are shared between clients either way.
+    two cameras see the same moment. ``certificate``: with its key, one PEM file; then it speaks TLS.
+    Media are shared between clients either way.
     """
 
     def __init__(
@@ -84,10 +86,11 @@ class RtspServer:
         user: str = "",
         password: str = "",
         together: bool = False,
+        certificate: Path | None = None,
         port: int | None = None,
     ) -> None:
         self.mounts, self.auth, self.user, self.password = mounts, auth, user, password
-        self.together = together
+        self.together, self.certificate = together, certificate
         self.port = port or free_port()
         self.lines: list[str] = []
         self._process: subprocess.Popen[str] | None = None
@@ -105,7 +108,8 @@ class RtspServer:
     def url(self, path: str, credentials: bool = False) -> str:
         """The URL of a mount."""
         userinfo = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@" if credentials else ""
-        return f"rtsp://{userinfo}127.0.0.1:{self.port}{path}"
+        scheme = "rtsps" if self.certificate else "rtsp"
+        return f"{scheme}://{userinfo}127.0.0.1:{self.port}{path}"
 
     def start(self) -> None:
         """Start (again) and wait until it listens."""
@@ -115,6 +119,7 @@ class RtspServer:
             "user": self.user,
             "password": self.password,
             "together": self.together,
+            "certificate": str(self.certificate or ""),
             "mounts": {path: asdict(mount) for path, mount in self.mounts.items()},
         }
         self.lines = []

@@ -24,7 +24,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
 def say(*words: object) -> None:
@@ -192,6 +192,21 @@ def protect(server: Any, factories: list[Factory], settings: dict[str, Any]) -> 
         factory.set_permissions(permissions)
 
 
+def encrypt(server: Any, factories: list[Factory], certificate: str) -> None:
+    """Speak TLS with a certificate and its key (one PEM file); nobody has to log in."""
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "anybody")
+    auth.set_default_token(token)
+    server.set_auth(auth)
+    for factory in factories:
+        permissions = GstRtspServer.RTSPPermissions()
+        permissions.add_permission_for_role("anybody", "media.factory.access", True)
+        permissions.add_permission_for_role("anybody", "media.factory.construct", True)
+        factory.set_permissions(permissions)
+
+
 def main() -> None:
     """Serve until killed."""
     settings = json.loads(sys.argv[1])
@@ -210,6 +225,8 @@ def main() -> None:
         factories.append(factory)
     if settings.get("auth", "none") != "none":
         protect(server, factories, settings)
+    if settings.get("certificate"):
+        encrypt(server, factories, settings["certificate"])
     if server.attach(None) == 0:
         raise SystemExit(f"port {settings['port']} cannot be bound")
     say("ready")

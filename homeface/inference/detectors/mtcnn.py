@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from homeface.core.geometry import unrivalled
 from homeface.core.types import Detection, ImageBGR
 from homeface.inference.detectors import as_detections
 from homeface.inference.detectors.pyramid import Boxes, Halvings, canvas_of
@@ -142,15 +143,13 @@ def nms_of_smaller(boxes: Boxes, threshold: float) -> NDArray[np.intp]:
     """Indices kept, best first, by overlap over the smaller box: also drops a box inside another."""
     areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
     order = np.argsort(-boxes[:, 4], kind="stable")
-    kept = []
-    while len(order):
-        first, order = order[0], order[1:]
-        kept.append(first)
-        top_left = np.maximum(boxes[first, :2], boxes[order, :2])
-        bottom_right = np.minimum(boxes[first, 2:4], boxes[order, 2:4])
-        common = np.clip(bottom_right - top_left + 1, 0, None).prod(axis=1)
-        order = order[common / np.minimum(areas[first], areas[order]) <= threshold]
-    return np.array(kept, np.intp)
+    ranked, areas = boxes[order], areas[order]
+    top_left = np.maximum(ranked[:, None, :2], ranked[None, :, :2])
+    bottom_right = np.minimum(ranked[:, None, 2:4], ranked[None, :, 2:4])
+    common = np.clip(bottom_right - top_left + 1, 0, None).prod(axis=2)
+    shares = common / np.minimum(areas[:, None], areas[None, :])
+    kept: NDArray[np.intp] = order[unrivalled(~(shares <= threshold))]
+    return kept
 
 
 def _nms(boxes: Boxes, threshold: float, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:

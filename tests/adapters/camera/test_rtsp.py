@@ -16,6 +16,7 @@ import pytest
 from homeface.adapters.camera import Camera, CameraSettings, CameraStatus, probe
 from homeface.errors import CameraAuthError, CameraError
 from tests.adapters.camera.clips import level, write_clip
+from tests.support.mosquitto import make_certificates
 from tests.support.rtsp import Mount, RtspServer, free_port, require_rtsp
 from tests.support.waiting import until
 
@@ -60,6 +61,28 @@ async def test_pictures_come(live: RtspServer, path: str, transport: Literal["tc
         assert (camera.stats.width, camera.stats.height) == (320, 240)
         assert camera.stats.dropped == 0
         assert camera.status.available
+
+
+async def test_rtsps_is_encrypted_but_the_certificate_is_not_checked(
+    tmp_path: Path,
+) -> None:
+    """Cameras have certificates of their own making: pictures come, and config.example.yaml says so."""
+    certificates = make_certificates(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificates.cert.read_bytes() + certificates.key.read_bytes())
+    with RtspServer({"/live": Mount()}, certificate=both) as server:
+        url = server.url("/live")
+        assert url.startswith("rtsps://")
+        # UDP would carry the pictures in the clear: a wish for it is not followed.
+        async with running(CameraSettings("porch", url=url, transport="udp")) as camera:
+            assert await asyncio.wait_for(camera.ready(), 10)
+            frame = await asyncio.to_thread(camera.take)
+            assert frame is not None
+            assert frame.image.shape == (240, 320, 3)
+            assert camera.status.available
+        plain = CameraSettings("porch", url="rtsp" + url[5:], open_timeout_seconds=2.0)
+        with pytest.raises(CameraError):
+            await asyncio.to_thread(probe, plain)
 
 
 @pytest.mark.parametrize(("codec", "encoder"), [("h264", "libx264"), ("h265", "libx265")])
