@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from homeface.adapters.web.app import build_app
+from homeface.adapters.web.handshakes import HANDSHAKE_SECONDS, LimitedContext
 from homeface.adapters.web.ports import Services
 from homeface.adapters.web.routes import ROUTES
 from homeface.adapters.web.routing import Route
@@ -23,7 +24,6 @@ from homeface.errors import HomefaceError
 
 _LOG = logging.getLogger(__name__)
 _SWEEP_INTERVAL_SECONDS = 10.0
-_HANDSHAKE_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 30.0
 _LINGERING_SECONDS = 2.0  # for a sender to see that the rest is not wanted
 _RENEW_INTERVAL_SECONDS = 6 * 3600.0
@@ -82,7 +82,7 @@ class WebServer:
                 None if settings.host == "::" else settings.host,  # there asyncio would leave out IPv4
                 settings.port,
                 ssl=context,
-                ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
                 reuse_address=True,
             )
         except OSError as error:
@@ -142,7 +142,7 @@ class WebServer:
     async def _tls(self) -> ssl.SSLContext | None:
         if self.settings.tls is None:
             return None
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context = LimitedContext()
         await asyncio.to_thread(self._renew)
         return self._context
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import ssl
 from asyncio import to_thread
@@ -12,9 +14,10 @@ import aiohttp
 import pytest
 from cryptography import x509
 
-from homeface.adapters.web import certificates
+from homeface.adapters.web import certificates, handshakes
 from homeface.adapters.web.settings import TlsSettings, WebSettings
 from homeface.errors import HomefaceError
+from tests.support.waiting import until
 from tests.support.web import API, PASSWORD, Browser, web_home
 
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
@@ -53,6 +56,33 @@ async def test_whoever_trusts_the_authority_sees_no_warning(tmp_path: Path) -> N
         ca = await Browser(home).get(f"{API}/ca.crt")
         assert b"PRIVATE" not in ca.data
         assert ca.data == await to_thread((tmp_path / "tls" / "ca.pem").read_bytes)
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_handshakes_that_never_end_do_not_take_all_file_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshakes, "MAX_HANDSHAKES", 3)
+    async with web_home(tmp_path, WebSettings(tls=own(tmp_path))) as home:
+        context = home.server._context
+        assert isinstance(context, handshakes.LimitedContext)
+        files = _open_files()
+        held = [await asyncio.open_connection("127.0.0.1", home.server.port) for _ in range(3)]
+        await until(lambda: len(context.under_way) == 3)
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.server.port)
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b"", "hung up on"
+        monkeypatch.setattr(handshakes, "HANDSHAKE_SECONDS", 0.0)  # the time of those that are held is over
+        for _ in range(5):
+            assert (await Browser(home).get("/healthz")).status == 200
+        assert not context.under_way, "those that succeed are not counted"
+        for _, other in (*held, (reader, writer)):
+            other.close()
+        await until(lambda: _open_files() <= files, what="nothing is left of them")
 
 
 async def test_without_encryption_there_is_no_authority(tmp_path: Path) -> None:
