@@ -101,7 +101,7 @@ def seal_key(config_path: Path | None, unit: str | None, sealed_by: str, yes: bo
         store.note_act(who_acts(), "key seal")
     credentials.seal(credentials.KEY, plain, target, cast("SealedBy", sealed_by))
     _write_drop_in(unit, f"[Service]\nLoadCredentialEncrypted={credentials.KEY}:{target}\n")
-    click.echo(f"Sealed as {target}; {_drop_in(unit)} passes it on. Next: systemctl restart {unit}")
+    click.echo(f"Sealed as {target}; {_drop_in(unit)} passes it on. {_next(unit)}")
     if config.storage.key_file is not None:
         click.echo("Take storage.key_file out of the configuration: it goes before the credential.")
     if yes or click.confirm(f"Delete the plain key {file}? (Is there a backup that opens?)"):
@@ -131,7 +131,7 @@ def unseal_key(config_path: Path | None, unit: str | None) -> None:
         raise HomefaceError(f"{file} cannot be written: {error.strerror}.") from error
     sealed.unlink(missing_ok=True)
     _drop_in(unit).unlink(missing_ok=True)
-    click.echo(f"The key is {file} again. Next: systemctl daemon-reload && systemctl restart {unit}")
+    click.echo(f"The key is {file} again. {_next(unit)}")
 
 
 @key_command.command("run", context_settings={"ignore_unknown_options": True})
@@ -172,6 +172,11 @@ def _meant(config_path: Path | None, unit: str | None) -> tuple[str, Path]:
         wanted = f"/etc/homeface/{whose.removeprefix('homeface@')}.yaml"
         raise click.UsageError(f"{unit} has another configuration than {found}: say -c {wanted}.")
     return unit if "." in unit else f"{unit}.service", sealed_key(node)
+
+
+def _next(unit: str) -> str:
+    """What to do: a drop-in that systemd has not read leaves the service without its key."""
+    return f"Next: systemctl daemon-reload && systemctl restart {unit}"
 
 
 def _config_in(command: tuple[str, ...]) -> Path | None:

@@ -297,7 +297,7 @@ def test_a_second_node_has_everything_of_its_own(box: Container) -> None:
     first = box.run("sha256sum", "/etc/credstore.encrypted/homeface.key")
     told = box.homeface("key", "seal", *attic, "--with", "host", "--yes")
     assert "Sealed as /etc/credstore.encrypted/homeface.attic.key" in told
-    assert "systemctl restart homeface@attic.service" in told
+    assert "Next: systemctl daemon-reload && systemctl restart homeface@attic.service" in told
     assert box.run("sha256sum", "/etc/credstore.encrypted/homeface.key") == first
     there = f"cd /etc/homeface && {OPT}/bin/homeface key run people list -c attic.yaml"
     assert "Nobody is enrolled yet" in box.run("sh", "-c", there)
