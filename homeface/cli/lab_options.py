@@ -17,14 +17,17 @@ _PRECISIONS = click.Choice(["auto", "32-true", "16-mixed", "bf16-mixed"])
 
 
 def training_options(
-    *, epochs: int, batch: int, least_epochs: int = 1, clip_norm: float = 5.0, patience: int = 0
+    *, epochs: int, batch: int, least: tuple[int, int] = (0, 2), clip_norm: float = 5.0, patience: int = 0
 ) -> Callable[[_Command], _Command]:
-    """Options of the engine, whatever is trained; what differs are the defaults."""
-    nothing = " 0: nothing is trained step by step, only exported." if not least_epochs else ""
+    """Options of the engine, whatever is trained; what differs are the defaults, and of how many epochs and
+    pictures of a step there must be ``least``.
+    """
+    least_epochs, least_batch = least
+    nothing = "" if least_epochs else " 0: nothing is trained step by step."
     options = (
         click.option("--epochs", default=epochs, show_default=True, type=click.IntRange(least_epochs),
                      help=f"How often everything is gone through.{nothing}"),
-        click.option("--batch", default=batch, show_default=True, type=click.IntRange(1),
+        click.option("--batch", default=batch, show_default=True, type=click.IntRange(least_batch),
                      help="Pictures of one step."),
         click.option("--seed", default=0, show_default=True, help="Begins all random choices."),
         click.option("--device", default="auto", show_default=True,

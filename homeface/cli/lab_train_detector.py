@@ -80,7 +80,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--warm-up", "warm_up_steps", default=50, show_default=True, help="Steps of a rising rate.")
 @click.option("--name", default="faster_rcnn", show_default=True, help="Name of the model that is made.")
 @click.option("--export/--no-export", "exports", default=True, help="Write ONNX and TorchScript at the end.")
-@training_options(epochs=60, batch=8, clip_norm=10.0)
+@training_options(epochs=60, batch=8, least=(1, 1), clip_norm=10.0)
 @json_option
 def train_detector_command(as_json: bool, **options: Any) -> int:
     """Train a face detector from DATA and export it.

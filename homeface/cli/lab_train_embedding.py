@@ -128,7 +128,7 @@ def found_by(options: dict[str, Any], *, cut: bool = False) -> tuple[ModelSpec, 
 @click.option("--no-augmentation", is_flag=True, help="Show the pictures as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @finding_options
-@training_options(epochs=20, batch=128, least_epochs=0)
+@training_options(epochs=20, batch=128)
 def train_embedding_command(folder: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Train a network that turns a face into a vector.
 

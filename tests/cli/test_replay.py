@@ -15,13 +15,16 @@ from tests.support.scene_people import acting_portraits, enrolment_photos
 PERSON = "Laura_Bush"
 
 
+def portrait_clip(path: Path) -> Path:
+    """Pictures of one person that were not enrolled."""
+    return portraits_on_a_wall(path, [portrait.path for portrait in acting_portraits(PERSON)[:6]])
+
+
 @requires_data
 @pytest.mark.accuracy
 def test_a_recording_of_somebody_enrolled(homeface: Command, config: Path, tmp_path: Path) -> None:
     assert homeface("enrol", "Laura", *enrolment_photos(PERSON)[:6]).code == 0
-    # pictures that were not enrolled
-    shown = [portrait.path for portrait in acting_portraits(PERSON)[:6]]
-    clip = portraits_on_a_wall(tmp_path / "hall.mkv", shown)
+    clip = portrait_clip(tmp_path / "hall.mkv")
     answers = [homeface("replay", clip, "--json") for _ in range(2)]
     assert [answer.code for answer in answers] == [0, 0]
     first, second = ([json.loads(line) for line in answer.out.splitlines()] for answer in answers)
