@@ -29,6 +29,9 @@ from homeface.cli.options import print_table
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder named as UTKFace is: tell the spread of FPIR between groups too.",
 )
+@click.option(
+    "--way", "ways", multiple=True, help="Only this way; may be repeated, the first is compared with."
+)
 @work_options
 def scorings(folder: Path, ask: tuple[str, ...], **options: Any) -> None:
     """Ways of telling a score compared on the same searches.
@@ -38,12 +41,18 @@ def scorings(folder: Path, ask: tuple[str, ...], **options: Any) -> None:
     learns from one half of the people and is told on the other: FNIR at the same FPIR (thresholds from these
     strangers), then both with thresholds set on the half that was learned from, and the 95 % interval of how
     many misses it saves against the first. Only scores decide here: no lead over a runner-up, no votes.
+    Several embedders are told one by one and joined.
     """
-    from homeface.lab.evaluation.scoring.comparing import ScoringsRequest, evaluate_scorings
+    from homeface.lab.evaluation.scoring.comparing import WAYS, ScoringsRequest, evaluate_scorings
     from homeface.lab.evaluation.street import Protocol
 
     if options["report_path"] is not None:
         raise click.UsageError("--report draws no curves of this protocol; use --json.")
+    unknown = [name for name in options["ways"] if name not in WAYS]
+    if unknown:
+        raise click.BadParameter(
+            f"there is no way {unknown[0]!r}. Known: {'; '.join(WAYS)}.", param_hint="--way"
+        )
     request = ScoringsRequest(
         folder=folder,
         groups=options["groups"],
@@ -55,6 +64,7 @@ def scorings(folder: Path, ask: tuple[str, ...], **options: Any) -> None:
             seed=options["seed"],
         ),
         most=options["most"],
+        ways=options["ways"] or tuple(WAYS),
     )
     answer(evaluate_scorings(request, work_of(options)), show_scorings, options)
 

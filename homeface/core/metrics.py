@@ -89,11 +89,15 @@ def threshold_at(strangers: Scores, rate: float) -> float:
     """The least threshold whose FPIR on these strangers is at most ``rate``."""
     if not 0 < rate <= 1:
         raise ValueError(f"a rate lies in (0, 1], not {rate}")
-    ordered = np.sort(np.asarray(strangers, dtype=np.float64))[::-1]
-    if not ordered.size:
+    values = np.asarray(strangers).ravel()
+    if not values.size:
         raise ValueError("no strangers, no threshold")
-    allowed = math.floor(rate * ordered.size + 1e-9)
-    return -math.inf if allowed >= ordered.size else float(np.nextafter(ordered[allowed], math.inf))
+    allowed = math.floor(rate * values.size + 1e-9)
+    if allowed >= values.size:
+        return -math.inf
+    first_refused = values.size - 1 - allowed  # no need to sort millions of scores for one of them
+    refused = np.float64(np.partition(values, first_refused)[first_refused])
+    return float(np.nextafter(refused, math.inf))
 
 
 def det_curve(

@@ -46,6 +46,8 @@ def test_each_protocol_explains_itself(homeface: Command, command: str) -> None:
         (["household", ".", "--report", "gone/page.html"], 1, "there is no folder gone"),
         (["degraded", ".", "--condition", "fog"], 2, "there is no condition 'fog'"),
         (["household", ".", "--embedder", "nobody"], 1, "There is no embedder called 'nobody'"),
+        (["scorings", ".", "--way", "luck"], 2, "there is no way 'luck'. Known: strangers; cosine;"),
+        (["scorings", ".", "--report", "page.html"], 2, "--report draws no curves of this protocol"),
         (["household", ".", "-c", "gone.yaml"], 2, "gone.yaml"),
     ],
 )

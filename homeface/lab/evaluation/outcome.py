@@ -79,7 +79,7 @@ def _promise(result: Result, judges: Sequence[Judge], rate: float, resampling: R
             measured["total"]
             and (rate / 2 <= measured["value"] <= 2 * rate or measured["low"] <= rate <= measured["high"])
         )
-    clean = {kind: trials.only(~trials.doubtful) for kind, trials in result.own.items()}
+    clean = _without_doubtful(result.own)
     told["without_suspects"] = _rates(clean, dict.fromkeys(KINDS, float(step + 1)), thresholds, resampling)
     named = waits[waits > 0]
     told["time_to_name"] = {
@@ -133,16 +133,30 @@ def told_at_measured(
 ) -> list[Told]:
     """The core at the loosest promise that these very strangers hold it to: as the peers are told."""
     told = []
+    clean = _without_doubtful(result.own)
     for rate in rates:
         at = {kind: _loosest(result.own[kind], rate, len(ladder)) for kind in KINDS}
+        clean_at = {kind: _loosest(clean[kind], rate, len(ladder)) for kind in KINDS}
         both = _both(result.own, at, resampling)
         for kind in KINDS:
             step = round(at[kind]) - 1
             for rates_of_kind in (both["fpir"][kind], both["fnir"][kind]):
                 rates_of_kind.pop("threshold", None)
                 rates_of_kind["asked"] = ladder[step] if step < len(ladder) else None
-        told.append({"asked": in_words(rate), "rate": rate, **both})
+        told.append(
+            {
+                "asked": in_words(rate),
+                "rate": rate,
+                **both,
+                "without_suspects": _both(clean, clean_at, resampling),
+            }
+        )
     return told
+
+
+def _without_doubtful(trials: Mapping[str, Trials]) -> dict[str, Trials]:
+    """Only searches whose labels are beyond doubt."""
+    return {kind: part.only(~part.doubtful) for kind, part in trials.items()}
 
 
 def _loosest(trials: Trials, rate: float, steps: int) -> float:
@@ -185,9 +199,14 @@ def _peer(
     ladder, asked, resampling = how
     own = _both(trials, dict.fromkeys(KINDS, rule.threshold), resampling)
     at_rates = []
+    clean = _without_doubtful(trials)
     for rate in asked:
         at = {kind: threshold_of(trials[kind], rate) for kind in KINDS}
-        at_rates.append({"asked": in_words(rate), "rate": rate, **_both(trials, at, resampling)})
+        told: Told = {"asked": in_words(rate), "rate": rate, **_both(trials, at, resampling)}
+        if all(clean[kind].strangers for kind in KINDS):
+            clean_at = {kind: threshold_of(clean[kind], rate) for kind in KINDS}
+            told["without_suspects"] = _both(clean, clean_at, resampling)
+        at_rates.append(told)
     return {
         "title": rule.title,
         "embedding": "dlib" if rule is FACE_RECOGNITION else model_id,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.metrics import threshold_at
-from homeface.lab.evaluation.faces import FaceSet, Library, Sampling
+from homeface.lab.evaluation.faces import FaceSet, Library, Sampling, fused
 from homeface.lab.evaluation.fairness import FairnessRequest, pictures_by_group
 from homeface.lab.evaluation.outcome import KINDS, Told, in_words
 from homeface.lab.evaluation.running import Timer, Work, embedded, library
@@ -122,14 +122,21 @@ def together(parts: Sequence[Outcome]) -> Outcome:
 
 
 def evaluate_scorings(request: ScoringsRequest, work: Work) -> list[Told]:
-    """One mapping for each embedder. Raises ImageError for a folder with too little in it."""
+    """One mapping for each embedder, and one for several joined.
+
+    Raises ImageError for a folder with too little in it, and the ``ModelError`` tree.
+    """
     timer = Timer(work)
     books = library(request.folder, Sampling(least=1, most=request.most), work)
     sets = embedded(books, [CLEAN_VIEW], work, timer)
+    if len(sets) > 1:
+        sets = [*sets, fused(sets)]
     if request.groups is None:
         return [compared(request, timer, faces) for faces in sets]
     other = Library(pictures_by_group(FairnessRequest(request.groups)), work.recipe, work.cache)
     by_group = embedded(other, [CLEAN_VIEW], work, timer)
+    if len(by_group) > 1:
+        by_group = [*by_group, fused(by_group)]
     return [
         compared(request, timer, faces) | {"groups": _groups(request, faces, grouped)}
         for faces, grouped in zip(sets, by_group, strict=True)
