@@ -150,9 +150,11 @@ def _apart(street: _Street, gallery: Gallery, person: NDArray[np.int64]) -> NDAr
     """(P, S) True where a person is a stranger to a subject."""
     owners = np.array([int(subject_id) for subject_id in gallery.candidate_ids])
     apart: NDArray[np.bool_] = person[:, None] != owners[None, :]
-    for a, b in street.twins:
-        apart &= ~((person[:, None] == a) & (owners[None, :] == b))
-        apart &= ~((person[:, None] == b) & (owners[None, :] == a))
+    column = {int(owner): number for number, owner in enumerate(owners)}
+    for pair in street.twins:
+        for one, other in (pair, pair[::-1]):
+            if other in column:
+                apart[person == one, column[other]] = False
     return apart
 
 
