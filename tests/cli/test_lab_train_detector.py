@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.cli.conftest import LIGHT, Command
 from tests.lab.training.detector.close_ups import write_close_ups
@@ -17,26 +15,18 @@ from tests.support.daemon import write_config
 from tests.support.data import requires_data
 from tests.support.scene import household_scene, render
 from tests.support.scene_people import enrolment_photos
+from tests.support.threads import one_thread
 
 SIDE_PX, CROWDS = 128, 200
 SMALL = """--variant fpn --pyramid 32 --head 128 --width 0.5 --regions 48 --side 128 --zoom 0.5 1.1 --batch 16
     --repeat 2 --epochs 5 --rate 0.004 --schedule cosine --warm-up 20 --device cpu --seed 1"""
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Other test files have the other cores: threads that wait for each other would only be slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @requires_data
 @pytest.mark.accuracy
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.usefixtures("one_thread")
+@one_thread()
 def test_a_detector_is_learned_and_recognises_a_scene(
     homeface: Command, config: Path, tmp_path: Path
 ) -> None:

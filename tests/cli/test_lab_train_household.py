@@ -13,6 +13,7 @@ import yaml
 from tests.cli.conftest import LIGHT, Command
 from tests.support.data import data_dir, requires_data, weights_dir
 from tests.support.painted_clips import portraits_on_a_wall
+from tests.support.threads import one_thread
 
 MEMBERS = ("Hugo_Chavez", "Jacques_Chirac", "Lleyton_Hewitt", "Nestor_Kirchner")
 NOT_TAUGHT, STRANGER = "Tony_Blair", "Laura_Bush"
@@ -28,6 +29,7 @@ def pictures(person: str) -> list[Path]:
 @pytest.mark.accuracy
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@one_thread()
 def test_a_household_is_learned_and_asked(homeface: Command, config: Path, tmp_path: Path) -> None:
     """Four people of 20 photos; a later photo of each, somebody not taught, and a stranger are looked at."""
     arguments = [

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from homeface.cli import run_cli
 from homeface.errors import BackendUnavailableError, ModelError
@@ -18,7 +17,7 @@ from homeface.inference.manifest import Artefact, Family, Kind, ModelSpec, find_
 from homeface.inference.models import Placement, load_embedder, pixels_of
 from homeface.lab.export.forms import as_onnx, write
 from homeface.lab.export.quantising import in_eight_bits, in_half
-from tests.support.daemon import write_config
+from tests.lab.made_house import house_with
 from tests.support.data import data_dir, requires_data, weights_dir
 from tests.support.painted_clips import portraits_on_a_wall
 
@@ -157,21 +156,7 @@ def test_a_smaller_model_is_taken_by_name_and_recognises(
         return {line["person"] for line in lines if line["kind"] == kind}
 
     homeface("lab", "export", "mobilefacenet", "--int8", "--faces", ranges, "--out", out)
-    config = write_config(
-        tmp_path / "config.yaml",
-        rooms={"hall": {"name": "Hall"}},
-        cameras={"hall": {"url": "rtsp://127.0.0.1:9/none", "room": "hall"}},
-        mqtt_port=9,
-        storage=tmp_path / "state",
-        recognition={
-            "detector": "yunet_n",
-            "embedder": "mobilefacenet_int8",
-            "device": "cpu",
-            "false_names": "1 in 100 visits",
-        },
-    )
-    entry = yaml.safe_load((out / "mobilefacenet_int8.yaml").read_text())
-    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | entry | {"models_dir": str(out)}))
+    config = house_with("mobilefacenet_int8", out, tmp_path)
     measuring = ("--embedder", "mobilefacenet_int8", "--out", out, "--jobs", "1", "--everybody")
     homeface("evaluate", "calibrate", measured, "-c", config, *measuring)
     homeface("enrol", "Known", *sorted(known.iterdir())[:5], "-c", config)

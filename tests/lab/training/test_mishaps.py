@@ -77,6 +77,7 @@ def trainer(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("homeface.lab.training.household.run._product", lambda *_arguments: None)
     monkeypatch.setattr("homeface.lab.training.household.run.require_same_vectors", lambda *_arguments: None)
     monkeypatch.setattr("homeface.lab.training.household.run._write", lambda *_arguments: Path("none"))
+    monkeypatch.setattr("homeface.lab.training.detector.task.average_precision", lambda *_: {"ap": 0.0})
     (tmp_path / "place").mkdir()
     return request.param(tmp_path / "place")
 

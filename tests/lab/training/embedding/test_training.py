@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from homeface.cli import run_cli
 from homeface.lab.training.embedding.aligned import read_aligned
 from homeface.lab.training.embedding.held_out import held_out
 from homeface.lab.training.embedding.networks.starting import read_state
-from tests.support.daemon import write_config
+from tests.lab.made_house import house_with
 from tests.support.data import data_dir, requires_data, weights_dir
 from tests.support.painted_clips import portraits_on_a_wall
 
@@ -82,21 +81,7 @@ def test_a_tuned_network_is_taken_by_name_and_recognises(people: Path, aligned: 
     assert told[0]["thresholds"].startswith("Thresholds: ")
     product = tmp_path / "run" / "product"
     known, other = unseen(aligned)
-    config = write_config(
-        tmp_path / "config.yaml",
-        rooms={"hall": {"name": "Hall"}},
-        cameras={"hall": {"url": "rtsp://127.0.0.1:9/none", "room": "hall"}},
-        mqtt_port=9,
-        storage=tmp_path / "state",
-        recognition={
-            "detector": "yunet_n",
-            "embedder": "tuned",
-            "device": "cpu",
-            "false_names": "1 in 100 visits",
-        },
-    )
-    document = yaml.safe_load(config.read_text()) | yaml.safe_load((product / "tuned.yaml").read_text())
-    config.write_text(yaml.safe_dump(document | {"models_dir": str(product)}))
+    config = house_with("tuned", product, tmp_path)
     assert call("enrol", "Known", *known[:5], "-c", config)[0] == 0
     code, lines = call(
         "replay", portraits_on_a_wall(tmp_path / "hall.mkv", known[5:10]), "-c", config, "--json"
