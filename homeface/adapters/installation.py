@@ -27,7 +27,7 @@ from homeface.adapters.system_files import (
     system_files,
     unit_of,
 )
-from homeface.errors import HomefaceError
+from homeface.errors import HomefaceError, StoreError
 
 USER = "homeface"
 SERVICE = unit_of(None)
@@ -43,8 +43,8 @@ class Step:
 
     sentence: str
     do: Callable[[], None]
-    meanwhile: str = ""
-    """What is so from then on until the last step is done, for whoever has to mend a failure between."""
+    undo: Step | None = None
+    """What takes it back when it, or a step after it, is not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def obstacles(command: Path, target: Target) -> list[str]:
         needed["homeface's own code"] = Path(__file__)
     for what, path in needed.items():
         found += _out_of_reach(what, path)
-    return found + (_no_room() if target.live else [])
+    return found + (_no_room() + _unfit() if target.live else [])
 
 
 def running_units() -> list[str]:
@@ -113,7 +113,8 @@ def plan_install(command: Path, target: Target, *, enable: bool) -> list[Step]:
     databases = _databases() if target.live else []
     if running and databases:
         stop = _command("Stop what runs for the update", "systemctl", "stop", *running)
-        steps.append(replace(stop, meanwhile=f"Meanwhile stopped: {', '.join(running)}"))
+        start = _command("Start again what ran", "systemctl", "start", *running)
+        steps.append(replace(stop, undo=start))
     steps += [_write(file, target) for file in system_files(command) if _differs(file, target)]
     if target.live:
         steps.append(_command(f"Make the user {USER}", "systemd-sysusers", "/etc/sysusers.d/homeface.conf"))
@@ -180,8 +181,10 @@ def _beside_the_units(target: Target) -> list[Path]:
 
 
 def _databases() -> list[Path]:
-    """Of the service and of every node."""
-    return [path for path in (STATE / "homeface.db", *sorted(STATE.glob("*/homeface.db"))) if path.exists()]
+    """Of the service and of every node that has a configuration; other folders there are no nodes'."""
+    nodes = sorted(place.stem for place in CONFIG.parent.glob("*.yaml") if place.name[0] != ".")
+    places = [STATE / "homeface.db", *(STATE / node / "homeface.db" for node in nodes)]
+    return [place for place in places if os.path.exists(place)]  # noqa: PTH110 - False where one may not look
 
 
 def _no_room() -> list[str]:
@@ -192,6 +195,19 @@ def _no_room() -> list[str]:
         return []
     sizes = f"{free >> 20} MiB left, and a copy of the database may need {needed >> 20} MiB"
     return [f"The disk with {STATE} has {sizes}: make room first."]
+
+
+def _unfit() -> list[str]:
+    """Databases that this version would refuse once everything is stopped: newer, damaged, another's."""
+    from homeface.adapters.store.database import examine
+
+    found = []
+    for database in _databases():
+        try:
+            examine(database, 5.0)
+        except StoreError as error:
+            found.append(str(error))
+    return found
 
 
 def _differs(file: SystemFile, target: Target) -> bool:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from homeface.adapters.installation import Step
 
 
+_FAILURES = (OSError, HomefaceError, subprocess.SubprocessError)
+
+
 @click.command("install")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--uninstall", is_flag=True, help="Take the service away again; configuration and faces stay.")
@@ -106,18 +109,29 @@ def _go(steps: Sequence[Step], *, dry_run: bool, ask: str | None) -> None:
         return
     if ask is not None:
         click.confirm(ask, abort=True)
-    meanwhile: list[str] = []
+    begun: list[Step] = []
     for number, step in enumerate(steps, start=1):
+        begun.append(step)
         try:
             step.do()
-        except (OSError, HomefaceError, subprocess.SubprocessError) as error:
-            told = [
-                f"Step {number} failed: {error}",
-                "The steps before it are done; mend it and run this again.",
-            ]
-            raise HomefaceError("\n".join([*told, *meanwhile])) from error
-        meanwhile += [step.meanwhile] if step.meanwhile else []
+        except _FAILURES as error:
+            _take_back(number, begun)
+            told = "The steps before it are done; mend it and run this again."
+            raise HomefaceError(f"Step {number} failed: {error}\n{told}") from error
+        except BaseException:  # Ctrl-C: the house must not stay without its service
+            _take_back(number, begun)
+            raise
     click.echo("Done.")
+
+
+def _take_back(number: int, begun: Sequence[Step]) -> None:
+    """After a step that was not finished: what it and those before it would leave stopped runs again."""
+    for undo in [step.undo for step in begun if step.undo is not None]:
+        click.echo(f"Step {number} was not finished. {undo.sentence}", err=True)
+        try:
+            undo.do()
+        except _FAILURES as error:
+            click.echo(f"That failed, too; do it by hand: {error}", err=True)
 
 
 def _question(purge: bool) -> str:

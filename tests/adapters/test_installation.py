@@ -19,6 +19,7 @@ from homeface.adapters.installation import (
     plan_install,
     plan_uninstall,
 )
+from homeface.adapters.store import Store, schema
 from homeface.errors import HomefaceError
 from tests.cli.conftest import Command, homeface  # noqa: F401 - a fixture
 
@@ -88,39 +89,121 @@ def test_a_dry_run_says_by_its_exit_code_whether_installing_would_be_refused(
     assert not root.exists()
 
 
+def a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders of the service, of the node attic, and of a restore that was killed."""
+    state, settings = tmp_path / "state", tmp_path / "etc"
+    for folder in (settings, state / "attic", state / ".homeface-0a1b2c3d"):
+        folder.mkdir(parents=True)
+    for name in ("config.yaml", "attic.yaml", "cellar.yaml", ".attic.yaml.swp"):
+        (settings / name).touch()
+    monkeypatch.setattr(installation, "STATE", state)
+    monkeypatch.setattr(installation, "CONFIG", settings / "config.yaml")
+    return state
+
+
+def test_databases_are_those_of_the_service_and_its_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = a_state(tmp_path, monkeypatch)
+    for place in (state, state / "attic"):
+        Store(place / "homeface.db").close()
+    (state / ".homeface-0a1b2c3d" / "homeface.db").write_bytes(b"half of a restore" * 100)
+    plan = plan_install(PROGRAM, Target(), enable=False)
+    brought = [step.sentence.split()[1] for step in plan if step.sentence.startswith("Bring")]
+    assert brought == [str(state / "homeface.db"), str(state / "attic" / "homeface.db")]
+    assert "homeface.db" not in "\n".join(obstacles(PROGRAM, Target()))
+
+
+def test_a_database_that_would_be_refused_is_told_before_anything_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = a_state(tmp_path, monkeypatch)
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("CREATE TABLE later (id)",)))
+        Store(state / "attic" / "homeface.db").close()
+    (state / "homeface.db").write_bytes(b"no database at all " * 100)
+    before = (state / "homeface.db").read_bytes()
+    told = "\n".join(obstacles(PROGRAM, Target()))
+    assert f"The database {state}/attic/homeface.db was written by a newer homeface" in told
+    assert f"The database {state}/homeface.db is damaged" in told
+    assert (state / "homeface.db").read_bytes() == before
+
+
 def test_no_room_for_the_copy_is_told_before_anything_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "STATE", tmp_path)
+    state = a_state(tmp_path, monkeypatch)
     monkeypatch.setattr(installation, "_SPARE_BYTES", 0)
-    (tmp_path / "attic").mkdir()
-    for place in (tmp_path, tmp_path / "attic"):
+    for place in (state, state / "attic"):
         (place / "homeface.db").write_bytes(b"x" * (1 << 20))
     assert "The disk with" not in "\n".join(obstacles(PROGRAM, Target()))
-    usage = shutil.disk_usage(tmp_path)._replace(free=(4 << 20) - 1)
+    usage = shutil.disk_usage(state)._replace(free=(4 << 20) - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     told = "\n".join(obstacles(PROGRAM, Target()))
-    assert f"The disk with {tmp_path} has 3 MiB left, and a copy of the database may need 4 MiB" in told
+    assert f"The disk with {state} has 3 MiB left, and a copy of the database may need 4 MiB" in told
 
 
-def test_what_is_stopped_when_a_step_fails_is_told(
+@pytest.mark.parametrize("failing", ["Stop it", "Copy"])
+@pytest.mark.parametrize(
+    ("error", "code", "last"),
+    [
+        (HomefaceError("The disk is full."), 1, "The steps before it are done; mend it and run this again."),
+        (KeyboardInterrupt(), 130, "Stopped."),
+    ],
+)
+def test_what_was_stopped_starts_again_when_a_step_is_not_finished(
+    homeface: Command,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    error: BaseException,
+    code: int,
+    last: str,
+) -> None:
+    done = []
+
+    def do(what: str) -> None:
+        done.append(what)
+        if what == failing:
+            raise error
+
+    start = Step("Start it again", lambda: do("start"))
+    steps = [Step("Stop it", lambda: do("Stop it"), undo=start), Step("Copy", lambda: do("Copy"))]
+    monkeypatch.setattr(installation, "obstacles", lambda *_: [])
+    monkeypatch.setattr(installation, "plan_install", lambda *_, **__: steps)
+    answer = homeface("install", "--root", tmp_path, "--yes")
+    assert answer.code == code
+    assert done[-2:] == [failing, "start"]
+    assert answer.err.splitlines()[0] == f"Step {len(done) - 1} was not finished. Start it again"
+    assert answer.err.splitlines()[-1] == last
+
+
+def test_what_cannot_be_started_again_is_told(
     homeface: Command,  # noqa: F811
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail() -> None:
-        raise HomefaceError("The disk is full.")
+    def fail(why: str) -> None:
+        raise HomefaceError(why)
 
-    steps = [
-        Step("Stop it", lambda: None, meanwhile="Meanwhile stopped: homeface.service"),
-        Step("Copy", fail),
-    ]
+    start = Step("Start it again", lambda: fail("no bus"))
+    steps = [Step("Stop it", lambda: None, undo=start), Step("Copy", lambda: fail("The disk is full."))]
     monkeypatch.setattr(installation, "obstacles", lambda *_: [])
     monkeypatch.setattr(installation, "plan_install", lambda *_, **__: steps)
     answer = homeface("install", "--root", tmp_path, "--yes")
-    assert answer.code == 1
-    assert answer.err.splitlines()[0] == "Step 2 failed: The disk is full."
-    assert answer.err.splitlines()[-1] == "Meanwhile stopped: homeface.service"
+    assert answer.err.splitlines()[1:3] == [
+        "That failed, too; do it by hand: no bus",
+        "Step 2 failed: The disk is full.",
+    ]
+
+
+def test_an_update_knows_how_to_start_what_it_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(a_state(tmp_path, monkeypatch) / "homeface.db").close()
+    monkeypatch.setattr(installation, "running_units", lambda: ["homeface.service", "homeface@attic.service"])
+    first = plan_install(PROGRAM, Target(), enable=False)[0]
+    assert first.sentence.endswith("systemctl stop homeface.service homeface@attic.service")
+    assert first.undo is not None
+    assert first.undo.sentence.endswith("systemctl start homeface.service homeface@attic.service")
 
 
 def test_purging_takes_sealed_keys_and_additions_to_the_units(tmp_path: Path) -> None:

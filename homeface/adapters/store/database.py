@@ -37,7 +37,7 @@ class Database:
         self._closed = False
         with told(path):
             _prepare_file(path)
-            self._examine()
+            examine(path, busy_timeout_seconds)
             self._connection = self._connect()
             try:
                 self._migrate()
@@ -130,28 +130,6 @@ class Database:
             raise StoreError(f"The database {self.path} is closed.")
         return self._connection
 
-    def _examine(self) -> None:
-        with closing(
-            sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                isolation_level=None,
-                timeout=self._busy_timeout_seconds,
-            )
-        ) as connection:
-            version = _version(connection)
-            is_new = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-            owner = connection.execute("PRAGMA application_id").fetchone()[0]
-            problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
-            if problems != ["ok"]:
-                raise StoreDamagedError(corrupted(self.path, "; ".join(problems)))
-            if not is_new and owner != schema.APPLICATION_ID:
-                raise StoreError(
-                    f"{self.path} is the database of another program; homeface has not changed it. "
-                    "Choose another file for homeface."
-                )
-            _refuse_newer(version, self.path)
-
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=self._busy_timeout_seconds
@@ -184,6 +162,29 @@ class Database:
                 connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {version + 1}")
             _log.info("The database %s is now at schema %d.", self.path, version + 1)
+
+
+def examine(path: Path, busy_timeout_seconds: float) -> None:
+    """Look only: a sound database of ours, not of a newer version. Raises StoreError, StoreDamagedError."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with (
+        told(path),
+        closing(
+            sqlite3.connect(address, uri=True, isolation_level=None, timeout=busy_timeout_seconds)
+        ) as connection,
+    ):
+        version = _version(connection)
+        is_new = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+        if problems != ["ok"]:
+            raise StoreDamagedError(corrupted(path, "; ".join(problems)))
+        if not is_new and owner != schema.APPLICATION_ID:
+            raise StoreError(
+                f"{path} is the database of another program; homeface has not changed it. "
+                "Choose another file for homeface."
+            )
+        _refuse_newer(version, path)
 
 
 def new_private_file(path: Path) -> None:
