@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from homeface.adapters.store import FaceCrop, NewTemplate, Store, schema
+from homeface.adapters.store import FaceCrop, NewTemplate, Store, copies, recover, schema
 from homeface.core.templates import ADAPTED_PER_KIND
 from homeface.core.types import Box, Embedding, Lesson, Quality, Vector
 from homeface.errors import GalleryError, StoreError
@@ -107,6 +108,23 @@ class TestLearning:
         assert store.forget_learned() == 1
         assert store.forget_learned() == 0
         assert store.counts().templates == 2
+
+    def test_what_was_forgotten_does_not_come_back_with_a_copy(self, path: Path) -> None:
+        """A wrong lesson names wrongly again, should the copy take a damaged database's place."""
+        with Store(path) as store:
+            anna, _ = store.enrol("Anna", [photo(1)])
+            store.learn(lesson(anna.subject_id, 5))
+            store.make_daily_copy(1e12)
+            shutil.copyfile(copies.daily(path), copies.before_restore(path))
+            assert store.forget_learned(anna.subject_id) == 1
+            assert not copies.before_restore(path).exists()
+            written = copies.daily(path).stat().st_mtime_ns
+            assert store.forget_learned() == 0
+            assert copies.daily(path).stat().st_mtime_ns == written, "nothing to forget: the copy stays"
+        path.write_bytes(b"damaged" * 1000)
+        assert recover(path) is not None
+        with Store(path) as store:
+            assert (store.learned(), store.counts().templates) == ([], 1)
 
     def test_it_cannot_be_read_on_the_disk(self, store: Store, path: Path) -> None:
         anna, _ = store.enrol("Anna", [photo(1)])

@@ -123,6 +123,15 @@ class Store(
         super().remove_template(template_id)
         self._forget_copies("photo")
 
+    def forget_learned(self, subject_id: str | None = None, *, but_model: str | None = None) -> int:
+        """Forget what visits taught, here and in the copies beside the database, which might have to take its
+        place; returns how many templates that were.
+        """
+        count = super().forget_learned(subject_id, but_model=but_model)
+        if count:
+            self._forget_copies("lesson")
+        return count
+
     def remove_unknown_visits(self, visit_ids: Sequence[str] | None = None) -> int:
         """Forget these visits (None: all), here and in the copies beside the database; returns how many."""
         gone = super().remove_unknown_visits(visit_ids)
