@@ -114,9 +114,7 @@ class WebVisits:
 
     def _groups(self) -> shown.VisitGroups:
         visits = {visit.visit_id: visit for visit in self._store.unknown_visits()}
-        oldest = min((visit.last_seen for visit in visits.values()), default=0.0)
-        logged = self._store.sightings(since=oldest, limit=-1) if visits else []
-        scores = {record.visit_id: record.score for record in logged}
+        scores = self._store.visit_scores(visits)
         return shown.VisitGroups(
             [
                 shown.VisitGroup(

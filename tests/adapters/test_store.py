@@ -280,6 +280,8 @@ class TestSightings:
         assert [record.visit_id for record in store.sightings(since=103)] == ["v5", "v4", "v3"]
         assert [r.visit_id for r in store.sightings(subject_id=anna.subject_id, limit=2)] == ["v5", "v3"]
         assert store.sightings(room="attic") == []
+        assert store.visit_scores(["v1", "v2", "of yesterday"]) == {"v1": 0.7, "v2": None}
+        assert store.visit_scores([]) == {}
 
     def test_a_sighting_of_somebody_removed_is_dropped(self, store: Store) -> None:
         anna = store.add_subject("Anna")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.records import SightingRecord
@@ -60,6 +60,15 @@ class JournalTables:
                 (since, subject_id, room, limit, before),
             ).fetchall()
         return [SightingRecord(*(*row[:9], tuple(json.loads(row[9])))) for row in rows]
+
+    def visit_scores(self, visit_ids: Collection[str]) -> dict[str, float | None]:
+        """The score of each of these visits, as far as they are written down."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT visit_id, score FROM sighting WHERE visit_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(visit_ids)),),
+            ).fetchall()
+        return dict(rows)
 
     def purge(self, older_than: float) -> int:
         """Forget visits that ended before ``older_than`` (seconds since the epoch); returns how many."""
