@@ -7,7 +7,7 @@ import re
 import pytest
 
 from homeface.adapters.web.wrapper import _STATUS
-from homeface.core.enrolment import _WORDS, ACCEPTED, DUPLICATE
+from homeface.core.enrolment import _WORDS, ACCEPTED, DUPLICATE, ENOUGH, RESTS, SET_ASIDE
 from homeface.core.health_findings import Topic
 from homeface.errors import (
     LooksLikeAnotherError,
@@ -21,6 +21,8 @@ from tests.support.catalogs import DOMAINS, LANGUAGES, WEB, Domain, problems
 
 PACKAGE = WEB.parents[1]
 FOR_PROGRAMS = {"not_a_form", "not_json", "not_json_text", "unknown_token", "unknown_host"}
+NO_PICTURE = "no_picture"
+"""The reason that has no words of its own: the sentence for ``unreadable`` says it."""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -47,5 +49,10 @@ def test_every_finding_and_every_verdict_has_words_of_the_page() -> None:
     verdicts = (scripts / "verdicts.js").read_text()
     said = set(re.findall(r"^  (\w+)(?::|,)", verdicts, re.M))
     kinds = (NoFaceError, SeveralFacesError, LowQualityError, OutlierError, LooksLikeAnotherError)
-    assert {kind.key for kind in kinds} | {ACCEPTED, DUPLICATE, UNREADABLE} <= said
+    assert {kind.key for kind in kinds} | {ACCEPTED, DUPLICATE, ENOUGH, UNREADABLE} <= said
     assert {str(reason) for reason in _WORDS} <= said
+    assert {*RESTS.reasons, *SET_ASIDE.reasons} <= said
+    photos = (PACKAGE / "adapters" / "photos.py").read_text()
+    files = set(re.findall(r'\breason="(\w+)"', photos))
+    assert NO_PICTURE in files
+    assert files - {NO_PICTURE} <= said
