@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from homeface.adapters import sealed_file
 from homeface.adapters.store import Store, copies, read_backup, recover, schema
+from homeface.adapters.store.database import Database
 from homeface.errors import BackupError, StoreDamagedError, StoreError
 from tests.adapters.test_store_failures import filled, new
 from tests.adapters.test_store_keys import everything
@@ -245,6 +247,60 @@ class TestRestoring:
         for number, info in enumerate(infos):
             assert read_backup(tmp_path / f"b{number}", PASSWORD) == info
             assert len(info.people) == info.templates
+
+
+class TestWhileTheHouseGoesOn:
+    """What is written while a backup is restored, here by another process, counts."""
+
+    @pytest.mark.parametrize("moment", ["copy_to", "take_over"])
+    def test_who_is_removed_or_paused_meanwhile_stays_so(
+        self, store: Store, path: Path, backup: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        gone, paused = (store.require_subject(f"Person {number}").subject_id for number in (3, 4))
+        step, calls = getattr(Database, moment), []
+
+        def meanwhile(database: Database, *given: Any) -> object:
+            answer = step(database, *given) if moment == "copy_to" else None
+            if not calls:
+                calls.append(moment)
+                with Store(path) as phone:
+                    phone.remove_subject(gone)
+                    phone.change_subject(paused, paused=True)
+                    phone.save_state({"house": "of now"})
+                    phone.note_act("web:ada", "remove")
+            return answer if moment == "copy_to" else step(database, *given)
+
+        monkeypatch.setattr(Database, moment, meanwhile)
+        report = store.restore(backup, PASSWORD)
+        assert calls
+        assert report.left_out == 1
+        assert "Person 3" not in (*names(store), *report.people)
+        assert [one.name for one in store.subjects() if one.paused] == ["Person 4"]
+        assert store.load_state() == {"house": "of now"}
+        assert [act.what for act in store.acts()] == ["remove"]
+        with closing(sqlite3.connect(copies.before_restore(path))) as copy:
+            assert copy.execute("SELECT count(*) FROM subject WHERE id = ?", (gone,)).fetchone() == (0,)
+
+    def test_a_house_that_never_rests_is_left_as_it_is(
+        self, store: Store, path: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        take_over = Database.take_over
+
+        def meanwhile(database: Database, *given: Any) -> bool:
+            with Store(path) as phone:
+                phone.note_act("web:ada", "enrol")
+            return take_over(database, *given)
+
+        store.enrol("Later", [new(50)])
+        before = everything(path)
+        monkeypatch.setattr(Database, "take_over", meanwhile)
+        with pytest.raises(BackupError, match="nothing has changed"):
+            store.restore(backup, PASSWORD)
+        assert everything(path) == before
+        assert not copies.before_restore(path).exists()
+        monkeypatch.undo()
+        store.enrol("After", [new(51)])
+        assert names(store)[:2] == ["After", "Later"]
 
 
 class TestKilledOnTheWay:

@@ -13,26 +13,27 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from homeface import __version__
 from homeface.adapters.sealed_file import open_file, seal_file
 from homeface.adapters.store import copies, schema
-from homeface.adapters.store.access import access_of, keep_access
+from homeface.adapters.store.access import Access, access_of, keep_access
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.failures import told
 from homeface.adapters.store.keys import Keys, opens_with, seal_anew
 from homeface.adapters.store.people import remove_gone, trace_of
-from homeface.adapters.store.settled import keep_settled, settled_of
+from homeface.adapters.store.settled import Settled, keep_settled, settled_of
 from homeface.adapters.vault import sync_folder
 from homeface.errors import BackupError, StoreError
 
 _MOST_HEAD_BYTES = 1 << 20
 _BUSY_SECONDS = 5.0
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,23 @@ class BackupInfo:
     templates: int
     sightings: int
     database_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What this machine keeps when a backup is restored; compared, to see what is written meanwhile."""
+
+    removed: list[tuple[str, float]]
+    settled: Settled
+    access: Access
+    state: list[tuple[Any, ...]]
+    acts: list[tuple[Any, ...]]
+    version: int
+
+    def forgot_since(self, before: _Ours) -> bool:
+        """Whether something that a copy of then holds was removed on purpose."""
+        inbox = set(before.settled.inbox or ()) - set(self.settled.inbox or ())
+        return bool(inbox) or self.removed != before.removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +117,10 @@ def restore_backup(database: Database, keys: Keys, source: Path, password: str) 
         with _opened(source) as file, _new_file(ready) as target:
             info, key = _unpack(file, password, target)
         _bring_up_to_date(ready)
-        with keys.held():
-            with closing(sqlite3.connect(ready, isolation_level=None)) as connection:
-                left_out, broken = _make_ready(connection, database, keys, key)
-                people = _people(connection)
-            database.copy_to(copies.before_restore(database.path))
-            database.take_over(ready)
+        with keys.held(), closing(sqlite3.connect(ready, isolation_level=None)) as connection:
+            broken = _make_ready(connection, database, keys, key)
+            left_out = _take_place(connection, database, ready)
+            people = _people(connection)
     return Restored(info, people, left_out, broken)
 
 
@@ -178,38 +194,80 @@ def _bring_up_to_date(ready: Path) -> None:
         copy.unlink()
 
 
-def _make_ready(
-    connection: sqlite3.Connection, database: Database, keys: Keys, key: bytes
-) -> tuple[int, int]:
-    """Removed people out, our key, our presence; returns how many were left out and did not open."""
-    with database.read() as ours:
-        removed = ours.execute("SELECT hash, at FROM removed_subject").fetchall()
-        state = ours.execute("SELECT id, state FROM presence_state").fetchall()
-        acts = ours.execute("SELECT at, who, what, subject FROM audit ORDER BY id").fetchall()
-        version = ours.execute("SELECT value FROM meta WHERE key = 'gallery_version'").fetchone()
-        access, settled = access_of(ours), settled_of(ours)
+def _make_ready(connection: sqlite3.Connection, database: Database, keys: Keys, key: bytes) -> int:
+    """Seal everything with our key, which takes a while; returns how many values did not open."""
+    with database.read():
         vault = keys.vault
     if not opens_with(connection, key):
         raise BackupError("The backup is damaged: its key does not open its database.")
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN IMMEDIATE")
-    gone = {row[0] for row in removed}
+    _, broken = seal_anew(connection, key, vault)
+    connection.execute("COMMIT")
+    return broken
+
+
+def _take_place(connection: sqlite3.Connection, database: Database, ready: Path) -> int:
+    """Let ``ready`` (open as ``connection``) take the place of everything; returns how many were left out.
+
+    The house goes on meanwhile: when it writes what we keep, we take that over again, and so nobody who is
+    removed during a restore comes back.
+    """
+    place, left_out = copies.before_restore(database.path), 0
+    copied: _Ours | None = None
+    for _ in range(_TRIES):
+        with database.read() as live:
+            ours = _ours_of(live)
+        if copied is None or ours.forgot_since(copied):
+            database.copy_to(place)
+            copied = ours
+            continue  # that took a while, too
+        left_out += _keep_ours(connection, ours)
+        if database.take_over(ready, _unchanged(ours)):
+            return left_out
+    place.unlink(missing_ok=True)
+    raise BackupError("Too much was written during the restore; nothing has changed. Start it again.")
+
+
+def _unchanged(ours: _Ours) -> Callable[[sqlite3.Connection], bool]:
+    return lambda live: _ours_of(live) == ours
+
+
+def _ours_of(live: sqlite3.Connection) -> _Ours:
+    version = live.execute("SELECT value FROM meta WHERE key = 'gallery_version'").fetchone()
+    return _Ours(
+        removed=live.execute("SELECT hash, at FROM removed_subject ORDER BY hash").fetchall(),
+        settled=settled_of(live),
+        access=access_of(live),
+        state=live.execute("SELECT id, state FROM presence_state").fetchall(),
+        acts=live.execute("SELECT at, who, what, subject FROM audit ORDER BY id").fetchall(),
+        version=0 if version is None else int(version[0]),
+    )
+
+
+def _keep_ours(connection: sqlite3.Connection, ours: _Ours) -> int:
+    """Removed people out, our presence, who may use the page; returns how many people were left out.
+
+    May be done again with what is newer.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    gone = {row[0] for row in ours.removed}
     ids = [row[0] for row in connection.execute("SELECT id FROM subject")]
     left_out = [subject_id for subject_id in ids if trace_of(subject_id) in gone]
     connection.executemany("DELETE FROM subject WHERE id = ?", [(subject_id,) for subject_id in left_out])
     remove_gone(connection, gone)
-    connection.executemany("INSERT OR IGNORE INTO removed_subject VALUES (?, ?)", removed)
-    keep_access(connection, access)
-    keep_settled(connection, settled)
+    connection.executemany("INSERT OR IGNORE INTO removed_subject VALUES (?, ?)", ours.removed)
+    keep_access(connection, ours.access)
+    keep_settled(connection, ours.settled)
     connection.execute("DELETE FROM presence_state")
-    connection.executemany("INSERT INTO presence_state VALUES (?, ?)", state)
-    connection.execute("DELETE FROM audit WHERE at >= ?", (acts[0][0] if acts else float("inf"),))
-    connection.executemany("INSERT INTO audit (at, who, what, subject) VALUES (?, ?, ?, ?)", acts)
-    _, broken = seal_anew(connection, key, vault)
-    _outrun(connection, 0 if version is None else int(version[0]))
+    connection.executemany("INSERT INTO presence_state VALUES (?, ?)", ours.state)
+    first = ours.acts[0][0] if ours.acts else float("inf")
+    connection.execute("DELETE FROM audit WHERE at >= ?", (first,))
+    connection.executemany("INSERT INTO audit (at, who, what, subject) VALUES (?, ?, ?, ?)", ours.acts)
+    _outrun(connection, ours.version)
     connection.execute("COMMIT")
-    return len(left_out), broken
+    return len(left_out)
 
 
 def _outrun(connection: sqlite3.Connection, ours: int) -> None:

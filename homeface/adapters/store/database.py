@@ -21,6 +21,10 @@ from homeface.errors import StoreDamagedError, StoreError
 _log = logging.getLogger(__name__)
 
 
+class _ChangedError(Exception):
+    """Somebody wrote since the caller looked."""
+
+
 class Database:
     """A connection behind a lock. Blocking: call it from a worker thread.
 
@@ -110,14 +114,36 @@ class Database:
             finally:
                 partial.unlink(missing_ok=True)
 
-    def take_over(self, source: Path) -> None:
-        """Replace everything by what another database of the same schema holds: at once, or not at all."""
-        with self._lock, told(self.path):
-            connection = self._open_connection()
-            connection.execute("PRAGMA synchronous = FULL")
-            with closing(sqlite3.connect(source)) as other:
-                other.backup(connection)
+    def take_over(self, source: Path, still: Callable[[sqlite3.Connection], bool]) -> bool:
+        """Replace everything by what another database of the same schema holds: at once, or not at all.
+
+        ``still`` is asked while nobody else can write, with a connection that sees what is there. False from
+        it: nothing changes, and this returns False. Raises StoreError.
+        """
+        try:
+            with self._lock, told(self.path), closing(sqlite3.connect(source)) as other:
+                self._copy_if(other, still)
+        except _ChangedError:
+            return False
         self.forget_deleted()
+        return True
+
+    def _copy_if(self, other: sqlite3.Connection, still: Callable[[sqlite3.Connection], bool]) -> None:
+        """Raises _ChangedError."""
+        connection = self._open_connection()
+        connection.execute("PRAGMA synchronous = FULL")
+        shared = connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        pages = other.execute("PRAGMA page_count").fetchone()[0]
+        with closing(sqlite3.connect(self.path, timeout=self._busy_timeout_seconds)) as beside:
+
+            def look(status: int = sqlite3.SQLITE_OK, *_counts: int) -> None:
+                if status == sqlite3.SQLITE_OK and not still(beside):
+                    raise _ChangedError
+
+            if not shared:  # then nobody can read any more once the copying has begun
+                look()
+            # The first step takes the lock that others write with; nothing counts before the last one.
+            other.backup(connection, pages=max(1, pages - 1), progress=look if shared else None)
 
     def _begin(self, connection: sqlite3.Connection, how: str) -> None:
         connection.execute(how)
