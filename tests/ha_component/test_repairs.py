@@ -100,6 +100,16 @@ async def test_who_looks_like_two_others_is_told_of_both(
     told = {issue.translation_placeholders["sentence"] for issue in issues_now.values()}
     assert told == {ben[1], cem[1]}
     assert {issue.translation_key for issue in issues_now.values()} == {"look_alike"}
+    ids = {issue.translation_placeholders["sentence"]: key for key, issue in issues_now.items()}
+    ir.async_ignore_issue(hass, *ids[cem[1]], ignore=True)
+    cem = ("too_alike", "Anna and Cem look alike, by 0.02 more.")
+    peer.people = [enrolled("p3", "Cem", cem), enrolled("p1", "Anna", cem), enrolled("p2", "Ben")]
+    peer.push("people", {})
+    await until(hass, lambda: len(issues_now) == 1)
+    (key,) = issues_now
+    assert key == ids["Anna and Cem look alike."], "the pair that is left keeps its issue"
+    assert issues_now[key].translation_placeholders["sentence"] == cem[1]
+    assert issues_now[key].dismissed_version is not None, "what was ignored stays so"
     peer.people = [enrolled("p1", "Anna")]
     peer.push("people", {})
     await until(hass, lambda: not issues_now)

@@ -78,23 +78,21 @@ class Watch:
 
     def _people(self) -> dict[str, Mapping[str, str]]:
         entry_id = self._coordinator.config_entry.entry_id
-        found: dict[str, Mapping[str, str]] = {}
-        told: set[str] = set()
+        pairs: dict[str, list[str]] = {}
+        told: dict[str, Mapping[str, str]] = {}
         outdated: list[str] = []
         for person in self._coordinator.people:
             for finding in person.findings:
                 if finding.key == _OTHER_MODEL:
                     outdated.append(person.name)
-                elif finding.key in _ALIKE and finding.sentence not in told:
-                    told.add(finding.sentence)  # both of a pair say the same
-                    issue_id = _issue_id("look_alike", entry_id, person.id)
-                    if issue_id in found:  # of a second pair
-                        issue_id = f"{issue_id}_{len(told)}"
-                    found[issue_id] = {
-                        "name": person.name,
-                        "sentence": finding.sentence,
-                        "help": finding.help,
-                    }
+                elif finding.key in _ALIKE:
+                    pairs.setdefault(finding.sentence, []).append(person.id)  # both of a pair say the same
+                    placeholders = {"name": person.name, "sentence": finding.sentence, "help": finding.help}
+                    told.setdefault(finding.sentence, placeholders)
+        found = {  # by who they are: what is ignored stays ignored, whoever else comes or goes
+            _issue_id("look_alike", entry_id, "_".join(sorted(pairs[sentence]))): placeholders
+            for sentence, placeholders in told.items()
+        }
         if outdated:
             found[_issue_id("reembed", entry_id)] = {"names": ", ".join(sorted(set(outdated)))}
         return found
