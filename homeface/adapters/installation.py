@@ -9,11 +9,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from homeface.adapters.credentials import SEALED_FOLDER
@@ -144,7 +146,7 @@ def plan_uninstall(target: Target, *, purge: bool) -> list[Step]:
         steps.append(_command("Stop the service", "systemctl", "disable", "--now", *units))
         steps.append(_command("Stop all nodes", "systemctl", "stop", _NODES))
     ours = [(target.at(file.place), file.what) for file in system_files(Path("/opt/homeface/bin/homeface"))]
-    ours += [(_old(place), "from before an update") for place, _ in ours]
+    ours += [(old, "from before an update") for place, _ in ours for old in _kept(place)]
     steps += [Step(f"Delete {place} ({what})", place.unlink) for place, what in ours if place.exists()]
     wanted = target.at(UNITS / "homeface.target.wants")
     steps += [
@@ -222,20 +224,33 @@ def _write(file: SystemFile, target: Target) -> Step:
     place = target.at(file.place)
     if not place.exists():
         return Step(f"Write {place} ({file.what})", lambda: _replace(place, file.content, 0o644))
-    old = _old(place)
 
     def do() -> None:
-        shutil.copy2(place, old)
+        old = _old(place)  # anew: somebody may have edited it while the plan was read
+        if not old.exists():
+            shutil.copy2(place, old)
         _replace(place, file.content, 0o644)
 
-    return Step(
-        f"Update {place} ({file.what}); what is there now, with what you changed in it, is kept as {old}", do
-    )
+    kept = f"what is there now, with what you changed in it, is kept as {_old(place)}"
+    return Step(f"Update {place} ({file.what}); {kept}", do)
 
 
 def _old(place: Path) -> Path:
-    """Where the file from before an update lies; systemd looks at no file of such a name."""
-    return place.with_name(f"{place.name}.old")
+    """Where the file from before an update will lie, or lies already; none from an earlier update is lost.
+
+    systemd looks at no file of such a name.
+    """
+    there = place.read_bytes()
+    same = [old for old in _kept(place) if old.read_bytes() == there]
+    names = (f"{place.name}.old{number}" for number in chain([""], count(2)))
+    free = (old for name in names if not (old := place.with_name(name)).exists())
+    return same[0] if same else next(free)
+
+
+def _kept(place: Path) -> list[Path]:
+    """What updates have kept of a file."""
+    found = sorted(old for old in place.parent.glob(f"{place.name}.old*") if old.is_file())
+    return [old for old in found if re.fullmatch(r"\.old\d*", old.name.removeprefix(place.name))]
 
 
 def _write_config(target: Target) -> Step:

@@ -51,6 +51,13 @@ def test_there_and_back_below_another_root(tmp_path: Path) -> None:
     assert "# by hand" not in edited.read_text()
     assert "# by hand" in edited.with_name("homeface.service.old").read_text()
     assert plan_install(PROGRAM, target, enable=False) == []
+    for update in (command, PROGRAM, command):
+        for step in plan_install(update, target, enable=False):
+            step.do()
+    kept = {edited.with_name(f"homeface.service.old{number}").read_text() for number in ("", "2", "3")}
+    assert len(kept) == 3, "each of the three that were there, once"
+    assert "# by hand" in edited.with_name("homeface.service.old").read_text()
+    assert not edited.with_name("homeface.service.old4").exists()
     for step in plan_uninstall(target, purge=False):
         step.do()
     assert files(tmp_path) == {"etc/homeface/config.yaml"}
