@@ -65,7 +65,7 @@ def test_lost_layers_are_learned_again_and_unseen_people_told_apart(aligned: Pat
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
     before, best = told[0]["before"], told[0]["best"]
     # some 400 pairs of each kind: a standard deviation of an accuracy is 0.012; 0.058 where it was tried
-    assert best["verify_accuracy"] > before["verify_accuracy"] + 0.04
+    assert best["verify_accuracy"] > before["verify_accuracy"] + 0.03
     assert any("gdconv" in note for note in told[0]["notes"])
     assert set(told[0]["alike"]) == {"onnx", "torchscript", "openvino"}
     assert min(told[0]["alike"].values()) > 0.9999
