@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from homeface.core.evidence import Evidence, Look
 from homeface.core.gallery import Gallery
-from homeface.core.identification import Evidence, Look, Policy, comparable, conclude
+from homeface.core.identification import Policy, comparable, conclude
 from homeface.core.types import Decision, Embedding, Identified, Lesson, Quality
 
 STRICTER = 100.0

@@ -31,7 +31,8 @@ def iou(a: Box, b: Box) -> float:
     if width <= 0 or height <= 0:
         return 0.0
     intersection = width * height
-    return float(intersection / (a.area + b.area - intersection))
+    union = a.area + b.area - intersection
+    return float(intersection / union) if union > 0 else 0.0  # areas too small for a float are nothing
 
 
 def iou_matrix(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from homeface.core.association import AssociationLimits
-from homeface.core.identification import Evidence
+from homeface.core.evidence import Evidence
 from homeface.core.thumbnail import thumbnail
 from homeface.core.types import (
     Box,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration, threshold_for
-from homeface.core.identification import mean_direction
+from homeface.core.evidence import mean_direction
 from homeface.core.strangers import Strangers
 from homeface.core.types import Embedding, KeptFace, Quality, Vector
 

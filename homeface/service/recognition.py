@@ -9,8 +9,9 @@ from homeface.config import Config
 from homeface.core.adaptation import STRICTER, teaching_from
 from homeface.core.calibration import STRICTNESS, policy_for, threshold_for
 from homeface.core.enrolment import EnrolmentPolicy, policy_for_enrolment
+from homeface.core.evidence import MAX_LOOKS
 from homeface.core.gallery import Gallery
-from homeface.core.identification import MAX_LOOKS, Policy
+from homeface.core.identification import Policy
 from homeface.core.templates import chosen_gallery, limits_for
 from homeface.core.unknown_visits import LikenessScale, scale_for
 from homeface.inference.calibration import calibration_for

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from homeface.core.adaptation import LEAST_LOOKS, STRICTER, Teaching, lesson_of, teaching_from
 from homeface.core.calibration import policy_for
+from homeface.core.evidence import Evidence
 from homeface.core.gallery import Gallery, Subject
-from homeface.core.identification import Evidence, conclude
+from homeface.core.identification import conclude
 from homeface.core.types import Embedding, Identified, Lesson, Vector
 from tests.core.test_health import CALIBRATION
 from tests.core.test_templates import face, family, gallery, template

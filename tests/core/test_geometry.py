@@ -40,6 +40,7 @@ close = st.builds(
         (Box(0, 0, 10, 10), Box(20, 20, 30, 30), 0.0),
         (Box(0, 0, 0, 10), Box(0, 0, 10, 10), 0.0),
         (Box(0, 0, 10, 10), Box(2, 2, 4, 4), 0.04),
+        (Box(0, 0, 0.5, 5e-324), Box(0, 0, 0.5, 5e-324), 0.0),
     ],
 )
 def test_iou_table(a: Box, b: Box, expected: float) -> None:

@@ -10,12 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeface.core.evidence import INSTANT_SECONDS, MAX_LOOKS, REPEATED_SHARE, Evidence
 from homeface.core.gallery import Gallery, Subject, Template
 from homeface.core.identification import (
-    INSTANT_SECONDS,
-    MAX_LOOKS,
-    REPEATED_SHARE,
-    Evidence,
     Policy,
     conclude,
     decide,

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeface.core.evidence import Evidence
 from homeface.core.gallery import Gallery, Subject, Template
-from homeface.core.identification import Evidence, Policy, conclude, decide, identify_one
+from homeface.core.identification import Policy, conclude, decide, identify_one
 from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json, second_opinion_from
 from homeface.core.types import Embedding, Identified, Quality, Reason, Unknown
 from homeface.errors import ModelError

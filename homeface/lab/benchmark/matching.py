@@ -10,7 +10,8 @@ from itertools import count
 
 import numpy as np
 
-from homeface.core.identification import Evidence, decide, identify_one
+from homeface.core.evidence import Evidence
+from homeface.core.identification import decide, identify_one
 from homeface.core.types import Embedding, Quality
 from homeface.lab.benchmark.own_subjects import household, timed
 

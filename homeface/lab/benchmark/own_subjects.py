@@ -15,8 +15,9 @@ import numpy as np
 
 import homeface.inference  # noqa: F401 - before torch: it sets how OpenMP's threads wait
 from homeface.core.calibration import policy_for
+from homeface.core.evidence import Evidence
 from homeface.core.gallery import Gallery, Subject, Template
-from homeface.core.identification import Evidence, Policy, decide
+from homeface.core.identification import Policy, decide
 from homeface.core.motion import GREY_HEIGHT, GREY_WIDTH, MotionGate
 from homeface.core.quality import RECOGNITION_LIMITS, assess
 from homeface.core.types import ArrayPicture, Detection, Embedding, Face, Vector

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from homeface.core.evidence import Evidence, mean_direction
 from homeface.core.gallery import Gallery, Subject, Template
-from homeface.core.identification import Evidence, mean_direction
 from homeface.core.quality import ENROLMENT_LIMITS, judge
 from homeface.core.types import Embedding
 from homeface.lab.evaluation.faces import FaceSet

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration, policy_for
+from homeface.core.evidence import Evidence
 from homeface.core.gallery import Gallery
-from homeface.core.identification import Evidence, Policy, comparable, conclude, decide, identify_one
+from homeface.core.identification import Policy, comparable, conclude, decide, identify_one
 from homeface.core.types import Decision, Embedding, Identified, Quality
 
 LADDER = tuple(float(f"{10 ** (-step / 8):.4g}") for step in range(8, 49))

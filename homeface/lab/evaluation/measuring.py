@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.calibration import SUPPORT_SHARE, Calibration
+from homeface.core.evidence import Evidence, mean_direction
 from homeface.core.gallery import Gallery, Subject, Template
-from homeface.core.identification import Evidence, Policy, comparable, mean_direction
+from homeface.core.identification import Policy, comparable
 from homeface.core.metrics import threshold_at
 from homeface.core.strangers import strangers_of
 from homeface.lab.evaluation.faces import FaceSet

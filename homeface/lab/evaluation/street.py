@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeface.core.calibration import Calibration
+from homeface.core.evidence import Evidence
 from homeface.core.gallery import Gallery, Subject, Template
-from homeface.core.identification import Evidence
 from homeface.core.types import Embedding
 from homeface.errors import ImageError
 from homeface.lab.evaluation.faces import FaceSet
