@@ -278,8 +278,11 @@ def rename_person(name: str, new_name: str, config_path: Path | None) -> None:
 
     The history and Home Assistant's entities stay.
     """
+    from homeface.service.renaming import change_person
+
+    config = read_config(config_path)
     with closing(_store(config_path)) as store:
-        subject = store.rename(store.require_subject(name).subject_id, new_name)
+        subject = change_person(store, store.require_subject(name).subject_id, config, name=new_name)
         store.note_act(who_acts(), "rename", subject.subject_id)
     click.echo(f"{name} is now called {subject.name}.")
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from homeface.core.names import name_key
 from homeface.errors import ModelError
 
 UNKNOWN = ""
@@ -55,10 +56,10 @@ class SecondOpinion:
 
     def objects(self, name: str, vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> bool:
         """True when these looks (K, D), weighted (K,), are not ``name``'s; False for an unknown name."""
-        folded = [known.casefold() for known in self.names]
-        if name.casefold() not in folded:
+        keys = [name_key(known) for known in self.names]
+        if name_key(name) not in keys:
             return False
-        column = folded.index(name.casefold())
+        column = keys.index(name_key(name))
         return float(weights @ self.probabilities(vectors)[:, column]) < self.least * float(weights.sum())
 
 

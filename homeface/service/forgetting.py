@@ -40,9 +40,17 @@ def forget_person(store: Store, subject_id: str, config: Config, model_id: str |
 
 def _leave_second_opinion(config: Config, names: Sequence[str]) -> None:
     file = config.recognition.second_opinion
+    if file is None:
+        return
     try:
-        if file is not None and forget_in_opinion(file, names):
+        if forget_in_opinion(file, names):
             _LOG.info("The second opinion in %s has forgotten somebody: train it anew some time.", file)
+        elif file.exists():
+            _LOG.warning(
+                "The second opinion in %s knows nobody of the removed person's names. Was it taught their "
+                "pictures under another name, it still holds what it learned of them: train it anew.",
+                file,
+            )
     except ModelError as error:
         _LOG.warning("%s", error)
 

@@ -27,6 +27,7 @@ from homeface.service.enrolment import Enrolment, EnrolmentReport, PhotoVerdict,
 from homeface.service.forgetting import forget_person
 from homeface.service.guided import Rounds
 from homeface.service.health import HouseholdHealth
+from homeface.service.renaming import change_person
 from homeface.service.web_health import Figures, about
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class WebPeople:
         """Another name, other aliases, paused or not."""
         await self.subject(person_id)
         changes = {name: getattr(change, name) for name in ("name", "aliases", "paused")}
-        await self._named(asyncio.to_thread(self._store.change_subject, person_id, **changes))
+        config = self._life.config
+        await self._named(asyncio.to_thread(change_person, self._store, person_id, config, **changes))
         await self._life.reload_gallery()
         return await self.person(person_id)
 

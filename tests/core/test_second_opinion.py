@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from homeface.core.identification import Policy, conclude, decide, identify_one
 from homeface.core.second_opinion import SecondOpinion, second_opinion_as_json, second_opinion_from
 from homeface.core.types import Embedding, Identified, Quality, Reason, Unknown
 from homeface.errors import ModelError
-from homeface.inference.second_opinion import forget_in_opinion, opinion_for
+from homeface.inference.second_opinion import forget_in_opinion, opinion_for, rename_in_opinion
 
 MODEL = "made/up-1"
 GOOD = Quality(60.0, 0.05, 0.0, 0.0, 0.0, 120.0, 50.0, infrared=False, score=1.0)
@@ -166,3 +167,39 @@ def test_a_file_that_cannot_be_changed_is_told(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "open", read_only)
     with pytest.raises(ModelError, match="still holds what was learned of the person's face"):
         forget_in_opinion(file, ["ada"])
+    with pytest.raises(ModelError, match=r"cannot be written \(Read-only file system\)"):
+        rename_in_opinion(file, "ada", "Eva")
+    monkeypatch.undo()
+    assert opinion_for(MODEL, file).names == ("ada", "Bob")
+
+
+def test_a_name_written_in_another_unicode_form_is_the_same(tmp_path: Path) -> None:
+    """As a Mac writes the folder that the person was learned from."""
+    name, folder = "J\u00fcrgen", unicodedata.normalize("NFD", "J\u00fcrgen")
+    assert name != folder
+    trained = opinion(names=(folder, "Bob"))
+    one = np.ones(1)
+    assert trained.objects(name, BOB[None], one)
+    assert not trained.objects(name, ADA[None], one)
+    file = tmp_path / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(trained, {})))
+    assert forget_in_opinion(file, [name.upper()])
+    assert opinion_for(MODEL, file).names == ("Bob",)
+
+
+def test_somebody_is_called_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "household.json"
+    file.write_text(json.dumps(second_opinion_as_json(opinion(), {})))
+    assert not rename_in_opinion(file, "Cem", "Eva")
+    assert not rename_in_opinion(tmp_path / "none.json", "ada", "Eva")
+    assert rename_in_opinion(file, "ADA", "Ada Maria")
+    assert rename_in_opinion(file, "Bob", "bob")
+    renamed = opinion_for(MODEL, file)
+    assert renamed.names == ("Ada Maria", "bob")
+    assert np.array_equal(renamed.weights, opinion().weights)
+    with pytest.raises(ModelError, match="two people"):
+        rename_in_opinion(file, "bob", "ada maria")
+    file.write_text("{")
+    for change in (lambda: rename_in_opinion(file, "bob", "Eva"), lambda: forget_in_opinion(file, ["bob"])):
+        with pytest.raises(ModelError, match="may hold what was learned of the person's face"):
+            change()

@@ -192,6 +192,29 @@ async def test_gone_means_gone(
     assert ("remove person", anna) in acts
 
 
+async def test_who_was_renamed_keeps_the_second_opinion_and_leaves_it_when_removed(
+    page: WebLife, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    anna = await added(page, "Anna", MUM, MUM, MUM)
+    ben = await added(page, "Ben", DAD)
+    trained = await to_thread(_everywhere, store, page.life, "Anna", "Eva")
+    person = f"{API}/people/{anna}"
+    assert (await page.owner.patch(person, {"name": "Ben"})).status == 422
+    assert json.loads(trained.read_text())["names"] == ["Anna", "Eva"], "as before"
+    assert (await page.owner.patch(person, {"name": "Anna Maria"})).status == 200
+    assert page.life.recognition is not None
+    asked = page.life.recognition.policy.second_opinion
+    assert asked is not None
+    assert asked.names == ("Anna Maria", "Eva")
+    assert (await page.owner.delete(person)).status == 204
+    assert json.loads(trained.read_text())["names"] == ["Eva"]
+    assert not [record for record in caplog.records if "second opinion" in record.message]
+    assert (await page.owner.delete(f"{API}/people/{ben}")).status == 204
+    (told,) = [record.message for record in caplog.records if "second opinion" in record.message]
+    assert str(trained) in told
+    assert "Ben" not in told
+
+
 def _everywhere(store: Store, life: Life, *names: str) -> Path:
     """Copies of every kind, and a classifier of these people; returns its file."""
     store.make_daily_copy(1e12)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from homeface.adapters.store.database import Database
 from homeface.adapters.store.links import LINK_COLUMNS, link_of
-from homeface.adapters.store.names import clean_name, name_key
+from homeface.adapters.store.names import clean_name
 from homeface.adapters.store.records import AccountRecord, SessionRecord, TokenRecord
+from homeface.core.names import name_key
 from homeface.errors import GalleryError
 
 _ACCOUNT = "account.id, account.role, account.name, account.subject_id, account.password, account.created_at"

@@ -1,10 +1,11 @@
-"""Names of people: how they are written, and when two are the same."""
+"""Names of people: how they are written."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
+from homeface.core.names import name_key
 from homeface.errors import GalleryError
 
 NAME_MAX_CHARACTERS = 80
@@ -23,12 +24,6 @@ def clean_name(name: str) -> str:
             f"The name {cleaned[:20]}… has {len(cleaned)} characters; {NAME_MAX_CHARACTERS} are allowed."
         )
     return cleaned
-
-
-def name_key(name: str) -> str:
-    """Equal for names that people take for the same: case, spaces and Unicode form do not matter."""
-    folded = unicodedata.normalize("NFC", name).casefold()
-    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 def clean_names(name: str, aliases: Sequence[str]) -> list[str]:

@@ -11,10 +11,11 @@ from collections.abc import Container, Iterable, Sequence
 
 from homeface.adapters.store import sealing
 from homeface.adapters.store.database import Database
-from homeface.adapters.store.names import clean_names, name_key
+from homeface.adapters.store.names import clean_names
 from homeface.adapters.store.records import FaceCrop, NewTemplate, TemplateFacts
 from homeface.adapters.vault import SealBrokenError, Vault
 from homeface.core.gallery import Gallery, Subject, Template
+from homeface.core.names import name_key
 from homeface.core.types import Quality, Vector
 from homeface.errors import GalleryError, NameTakenError
 
