@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _UNIT = click.option(
     "--unit",
-    help="The service. Default: homeface.service, or homeface@attic.service for -c /etc/homeface/attic.yaml.",
+    help="The service. Default: homeface.service, or homeface@attic.service for -c /etc/homeface/attic.yaml; "
+    "a configuration elsewhere needs it.",
 )
 
 
@@ -53,11 +54,15 @@ def rotate_key(config_path: Path | None, as_json: bool) -> None:
     """Seal everything with a new key.
 
     For a key that others may have seen. The service may run: it follows. An interruption harms nothing.
+    A sealed key is unsealed first: homeface key unseal
     Copies beside the database that the old key opens are deleted; backups keep the key they were made with.
     """
     from homeface.service.session import open_store
 
-    with closing(open_store(read_config(config_path))) as store:
+    config = read_config(config_path)
+    if config.storage.key_file is None:
+        _refuse_sealed(config_path)
+    with closing(open_store(config)) as store:
         done, broken = store.rotate_key()
         store.note_act(who_acts(), "key rotate")
         file = store.key_file
@@ -96,7 +101,8 @@ def seal_key(config_path: Path | None, unit: str | None, sealed_by: str, yes: bo
     config = read_config(config_path)
     unit, target = _meant(config_path, unit)
     with closing(open_store(config)) as store:
-        file, plain = store.key_file, store.key().hex().encode() + b"\n"
+        file, key = store.key_file, store.key()
+        plain = key.hex().encode() + b"\n"
         credentials.check_place(target, plain)
         store.note_act(who_acts(), "key seal")
     credentials.seal(credentials.KEY, plain, target, cast("SealedBy", sealed_by))
@@ -105,7 +111,12 @@ def seal_key(config_path: Path | None, unit: str | None, sealed_by: str, yes: bo
     if config.storage.key_file is not None:
         click.echo("Take storage.key_file out of the configuration: it goes before the credential.")
     if yes or click.confirm(f"Delete the plain key {file}? (Is there a backup that opens?)"):
-        file.unlink(missing_ok=True)
+        with closing(open_store(config)) as store:
+            if not store.drop_key_file(key):
+                raise HomefaceError(
+                    f"The key was changed meanwhile: {file} stays, and {target} is not the key any more. "
+                    f"Delete {target}, and seal again."
+                )
         click.echo(f"{file} is deleted.")
 
 
@@ -126,7 +137,8 @@ def unseal_key(config_path: Path | None, unit: str | None) -> None:
     try:
         write_private(file, plain)
     except FileExistsError as error:
-        raise HomefaceError(f"{file} is there already; move it away first.") from error
+        if file.read_bytes() != plain:
+            raise HomefaceError(f"{file} is there already; move it away first.") from error
     except OSError as error:
         raise HomefaceError(f"{file} cannot be written: {error.strerror}.") from error
     sealed.unlink(missing_ok=True)
@@ -134,9 +146,12 @@ def unseal_key(config_path: Path | None, unit: str | None) -> None:
     click.echo(f"The key is {file} again. {_next(unit)}")
 
 
-@key_command.command("run", context_settings={"ignore_unknown_options": True})
+@key_command.command(
+    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@_UNIT
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run_with_key(command: tuple[str, ...]) -> None:
+def run_with_key(unit: str | None, command: tuple[str, ...]) -> None:
     """Run another homeface command with the sealed key, as the service's user: homeface key run people list
 
     As root. With the key of one of several nodes: homeface key run people list -c /etc/homeface/attic.yaml
@@ -146,7 +161,7 @@ def run_with_key(command: tuple[str, ...]) -> None:
     program = shutil.which("systemd-run")
     if program is None:
         raise HomefaceError("systemd-run is not there: this needs systemd.")
-    _, sealed = _meant(_config_in(command), None)
+    _, sealed = _meant(_config_in(command), unit)
     if not sealed.is_file():
         raise HomefaceError(f"There is no sealed key {sealed}: commands run without this.")
     told = ["--quiet", "--wait", "--collect", "--pipe", "--uid=homeface", "--gid=homeface"]
@@ -157,21 +172,53 @@ def run_with_key(command: tuple[str, ...]) -> None:
     os.execv(program, [program, *told, str(system_files.program()), *command])  # noqa: S606
 
 
+def _refuse_sealed(config_path: Path | None) -> None:
+    """A service that hears a sealed key would not hear of a new one, and could not start any more.
+
+    Raises HomefaceError.
+    """
+    from homeface.adapters.credentials import sealed_key
+    from homeface.adapters.system_files import unit_of
+    from homeface.config.environment import SYSTEM_CONFIG
+
+    found, node = _found(config_path)
+    sealed = sealed_key(node)
+    # Root alone may look for a sealed key; everybody sees the drop-in of a service.
+    ours = found is not None and found.parent == SYSTEM_CONFIG and _drop_in(unit_of(node)).exists()
+    if ours or os.path.exists(sealed):  # noqa: PTH110 - False, not an error, where one may not look
+        raise HomefaceError(
+            f"The key is sealed ({sealed}); a new one would lock the service out. "
+            "First: homeface key unseal, then change it, and seal it again. "
+            "(Another gallery? Name its key in storage.key_file.)"
+        )
+
+
 def _meant(config_path: Path | None, unit: str | None) -> tuple[str, Path]:
     """The unit, and where its sealed key lies: those of the node that the configuration belongs to."""
     from homeface.adapters.credentials import sealed_key
     from homeface.adapters.system_files import unit_of
+    from homeface.config.environment import SYSTEM_CONFIG
+
+    found, node = _found(config_path)
+    if unit is None:
+        if found is not None and found.parent != SYSTEM_CONFIG:
+            raise click.UsageError(f"{found} is not in {SYSTEM_CONFIG}: say which service it is for, --unit.")
+        return unit_of(node), sealed_key(node)
+    unit = unit if "." in unit else f"{unit}.service"
+    whose = unit.removesuffix(".service")
+    if (whose == "homeface" or whose.startswith("homeface@")) and unit != unit_of(node):
+        wanted = SYSTEM_CONFIG / f"{whose.removeprefix('homeface').removeprefix('@') or 'config'}.yaml"
+        raise click.UsageError(f"{unit} has another configuration than {found}: say -c {wanted}.")
+    return unit, sealed_key(node)
+
+
+def _found(config_path: Path | None) -> tuple[Path | None, str | None]:
+    """The configuration, and the node that it belongs to."""
     from homeface.config import service_node
 
     found = config_path_or_default(config_path)
-    node = service_node(None if found is None else found.absolute())
-    if unit is None:
-        return unit_of(node), sealed_key(node)
-    whose = unit.removesuffix(".service")
-    if whose.startswith("homeface@") and whose != f"homeface@{node}":
-        wanted = f"/etc/homeface/{whose.removeprefix('homeface@')}.yaml"
-        raise click.UsageError(f"{unit} has another configuration than {found}: say -c {wanted}.")
-    return unit if "." in unit else f"{unit}.service", sealed_key(node)
+    found = None if found is None else found.absolute()
+    return found, service_node(found)
 
 
 def _next(unit: str) -> str:
@@ -180,14 +227,18 @@ def _next(unit: str) -> str:
 
 
 def _config_in(command: tuple[str, ...]) -> Path | None:
-    """The configuration that a command names."""
+    """The configuration that a command names; as there, the last one counts."""
+    named = os.environ.get("HOMEFACE_CONFIG")
     for word, following in zip(command, (*command[1:], ""), strict=True):
-        if word in {"-c", "--config"} and following:
-            return Path(following)
-        if word.startswith("--config="):
-            return Path(word.removeprefix("--config="))
-    given = os.environ.get("HOMEFACE_CONFIG")
-    return Path(given) if given else None
+        if word == "--":
+            break
+        if word in {"-c", "--config"}:
+            named = following or named
+        elif word.startswith("--config="):
+            named = word.removeprefix("--config=")
+        elif word.startswith("-c"):
+            named = word.removeprefix("-c")
+    return Path(named) if named else None
 
 
 def _drop_in(unit: str) -> Path:

@@ -86,6 +86,25 @@ class Keys:
             _log.warning("What the old key had sealed is not overwritten on the disk yet: %s", error)
         return counts
 
+    def drop_file(self, key: bytes) -> bool:
+        """Delete the key's file, which is kept elsewhere now, and a next one that came to nothing.
+
+        False: ``key`` is not the one in use any more, and nothing is deleted. Raises StoreError.
+        """
+        try:
+            with self.held():
+                with self._database.read() as connection:
+                    check = key_check(connection) or b""
+                self._settle(check)
+                if not _opens(key, check) or _read(self.key_file) not in (key, None):
+                    return False
+                self.key_file.unlink(missing_ok=True)
+                self._next.unlink(missing_ok=True)
+                sync_folder(self.key_file.parent)
+        except OSError as error:
+            raise StoreError(f"The key {self.key_file} cannot be deleted: {error.strerror}.") from error
+        return True
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """No process changes the key meanwhile. Raises OSError."""

@@ -211,6 +211,12 @@ class Store(
         """The key that opens this database. Never log or show it. Raises StoreError."""
         return self._keys.key()
 
+    def drop_key_file(self, key: bytes) -> bool:
+        """Delete the plain key, which is kept elsewhere; False, and nothing is done, when ``key`` is not the
+        one in use any more. Raises StoreError.
+        """
+        return self._keys.drop_file(key)
+
     def rotate_key(self) -> tuple[int, int]:
         """Seal everything with a new key, and delete the copies that the old one opens.
 
