@@ -1,4 +1,4 @@
-"""The listening socket: start, stop, TLS, and a limit on connections."""
+"""The listening socket: start, stop, TLS."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import datetime as dt
 import logging
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from homeface.adapters.web.app import build_app
-from homeface.adapters.web.handshakes import HANDSHAKE_SECONDS, LimitedContext
+from homeface.adapters.web.door import Door
 from homeface.adapters.web.ports import Services
 from homeface.adapters.web.routes import ROUTES
 from homeface.adapters.web.routing import Route
@@ -27,10 +27,6 @@ _SWEEP_INTERVAL_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 30.0
 _LINGERING_SECONDS = 2.0  # for a sender to see that the rest is not wanted
 _RENEW_INTERVAL_SECONDS = 6 * 3600.0
-MAX_CONNECTIONS = 256
-"""Cameras and the broker need file descriptors too."""
-MAX_CONNECTIONS_OF_ONE = 64
-"""Of one address: nobody in the network shuts the page for all others."""
 
 
 class WebServer:
@@ -41,6 +37,7 @@ class WebServer:
         self._routes = routes
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._door: Door | None = None
         self._context: ssl.SSLContext | None = None
         self._spoken: set[object] = set()
         self._silent: set[web.RequestHandler] = set()
@@ -77,12 +74,11 @@ class WebServer:
         try:
             server = runner.server
             assert server is not None  # noqa: S101 - set by ``setup``
+            self._door = Door(server, context, self._may_crowd)
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: _Door(server, self._may_crowd),
+                self._door.visitor,
                 None if settings.host == "::" else settings.host,  # there asyncio would leave out IPv4
                 settings.port,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else HANDSHAKE_SECONDS,
                 reuse_address=True,
             )
         except OSError as error:
@@ -124,6 +120,8 @@ class WebServer:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+        if self._door is not None:
+            await self._door.aclose()
         if runner is not None:
             await runner.cleanup()
             self._services.uploads.close()
@@ -142,7 +140,7 @@ class WebServer:
     async def _tls(self) -> ssl.SSLContext | None:
         if self.settings.tls is None:
             return None
-        self._context = LimitedContext()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         await asyncio.to_thread(self._renew)
         return self._context
 
@@ -175,33 +173,3 @@ def _http_log() -> logging.Logger:
     if not log.filters:
         log.addFilter(_NotOurFault())
     return log
-
-
-class _Door(asyncio.Protocol):
-    """Hands a new connection over to the server, or hangs up: there are too many, of all or of one address.
-
-    ``crowds``: whether an address may hold all of them (a proxy brings everybody).
-    """
-
-    def __init__(self, server: web.Server, crowds: Callable[[str], bool]) -> None:
-        self._server = server
-        self._crowds = crowds
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Decide at once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server's
-        others = self._server.connections
-        own = sum(_peer(other.transport) == _peer(transport) for other in others)
-        crowded = own >= MAX_CONNECTIONS_OF_ONE and not self._crowds(_peer(transport))
-        if crowded or len(others) >= MAX_CONNECTIONS:
-            transport.close()
-            return
-        handler = self._server()
-        transport.set_protocol(handler)
-        handler.connection_made(transport)
-
-
-def _peer(transport: asyncio.BaseTransport | None) -> str:
-    """The address of the other end."""
-    peer = transport.get_extra_info("peername") if transport is not None else None
-    return str(peer[0]).partition("%")[0] if peer else ""

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from homeface.adapters.web import server as server_module
+from homeface.adapters.web import door
 from tests.support.waiting import until
 from tests.support.web import API, Browser, WebHome
 
@@ -66,8 +66,8 @@ async def test_what_is_no_request_is_refused_without_a_trace(
 async def test_one_address_cannot_take_all_connections(
     home: WebHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS_OF_ONE", 3)
-    monkeypatch.setattr(home.server, "_may_crowd", lambda address: address != "127.0.0.1")
+    monkeypatch.setattr(door, "MAX_CONNECTIONS_OF_ONE", 3)
+    monkeypatch.setattr(home.server._door, "_crowds", lambda address: address != "127.0.0.1")
     server = home.server._runner.server  # type: ignore[union-attr]
     assert server is not None
     held = []
@@ -102,7 +102,7 @@ async def test_silent_connections_are_hung_up_on(home: WebHome) -> None:
 
 
 async def test_too_many_connections_are_turned_away(home: WebHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeface.adapters.web.server.MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 3)
     server = home.server._runner.server  # type: ignore[union-attr]
     assert server is not None
     held = [await asyncio.open_connection("127.0.0.1", home.server.port) for _ in range(3)]
