@@ -42,6 +42,10 @@ MORE_MIB, MORE_THREADS, MORE_FILES = 64.0, min(32, (os.cpu_count() or 1) + 4) + 
 """What may be in use more than before the trouble: caches that fill, the executor's threads, which come one
 by one up to its limit, sockets that are just being closed. What leaks with each fault is more, in time.
 """
+LONG_SECONDS, SETTLING_SHARE, MORE_MIB_LATER = 600.0, 0.25, 32.0
+"""From that long on, memory is compared with what it was after the first quarter: what the C library and
+the compiled models keep has grown by then, fast at first and ever slower.
+"""
 _HEAL_SECONDS = 90.0
 
 
@@ -63,19 +67,21 @@ class Report:
     faults: Counter[str]
     before: Use
     after: Use
+    later_mib: float | None
     events: int
     mib_per_day: float | None
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         """For a person."""
+        later = "" if self.later_mib is None else f" ({self.later_mib:.0f} MiB after the first quarter)"
         grown = "" if self.mib_per_day is None else f", {self.mib_per_day:+.0f} MiB a day by the slope"
         faults = ", ".join(f"{count}x {name}" for name, count in sorted(self.faults.items()))
         use = f"threads {self.before.threads} -> {self.after.threads}"
         files = f"descriptors {self.before.files} -> {self.after.files}"
         lines = [
             f"{self.seconds:.0f} s, seed {self.seed}, faults: {faults}",
-            f"memory {self.before.mib:.0f} -> {self.after.mib:.0f} MiB{grown}",
+            f"memory {self.before.mib:.0f} -> {self.after.mib:.0f} MiB{later}{grown}",
             f"{use}, {files}, {self.events} events",
             *(f"WRONG: {sentence}" for sentence in self.wrong),
         ]
@@ -247,8 +253,10 @@ def soak(folder: Path, seconds: float, seed: int, progress: Callable[[str], None
         wait_right(here, _HEAL_SECONDS)
         after = settled(here, before)
         slope = growth(times, memory, len(CAMERAS)).mib_per_day if len(times) > 60 else None
-        report = Report(seconds, seed, trouble.done, before, after, count_events(here), slope)
-        report.wrong = what_is_wrong(here, before, after)
+        later = None if seconds < LONG_SECONDS else memory_at(times, memory, SETTLING_SHARE * seconds)
+        report = Report(seconds, seed, trouble.done, before, after, later, count_events(here), slope)
+        report.wrong = what_is_wrong(here)
+        report.wrong += what_has_grown(before, after, later)
         assert here.daemon.terminate(20) == 0
         return report
 
@@ -286,7 +294,7 @@ def count_events(here: Home) -> int:
     )
 
 
-def what_is_wrong(here: Home, before: Use, after: Use) -> list[str]:
+def what_is_wrong(here: Home) -> list[str]:
     """Sentences; empty when all is well."""
     wrong = []
     for message in here.listener.heard:
@@ -302,8 +310,20 @@ def what_is_wrong(here: Home, before: Use, after: Use) -> list[str]:
     log = here.daemon.log()
     if "Traceback" in log:
         wrong.append(f"a trace in the log: {log[log.index('Traceback') :][:1000]}")
-    if after.mib > before.mib + MORE_MIB:
-        wrong.append(f"memory grew from {before.mib:.0f} to {after.mib:.0f} MiB")
+    return wrong
+
+
+def memory_at(times: list[float], memory: list[float], moment: float) -> float:
+    """The first figure from that moment on, in MiB."""
+    return next(mib for time_, mib in zip(times, memory, strict=True) if time_ >= moment)
+
+
+def what_has_grown(before: Use, after: Use, later_mib: float | None) -> list[str]:
+    """Sentences; empty when all is as before. A long run's memory is compared with ``later_mib``."""
+    wrong = []
+    first, more = (before.mib, MORE_MIB) if later_mib is None else (later_mib, MORE_MIB_LATER)
+    if after.mib > first + more:
+        wrong.append(f"memory grew from {first:.0f} to {after.mib:.0f} MiB")
     if after.threads > before.threads + MORE_THREADS:
         wrong.append(f"threads grew from {before.threads} to {after.threads}")
     if after.files > before.files + MORE_FILES:
