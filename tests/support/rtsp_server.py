@@ -185,11 +185,7 @@ def protect(server: Any, factories: list[Factory], settings: dict[str, Any]) -> 
         basic = GstRtspServer.RTSPAuth.make_basic(settings["user"], settings["password"])
         auth.add_basic(basic, token)
     server.set_auth(auth)
-    for factory in factories:
-        permissions = GstRtspServer.RTSPPermissions()
-        permissions.add_permission_for_role("user", "media.factory.access", True)
-        permissions.add_permission_for_role("user", "media.factory.construct", True)
-        factory.set_permissions(permissions)
+    admit("user", factories)
 
 
 def encrypt(server: Any, factories: list[Factory], certificate: str) -> None:
@@ -200,10 +196,15 @@ def encrypt(server: Any, factories: list[Factory], certificate: str) -> None:
     token.set_string("media.factory.role", "anybody")
     auth.set_default_token(token)
     server.set_auth(auth)
+    admit("anybody", factories)
+
+
+def admit(role: str, factories: list[Factory]) -> None:
+    """Who has this role may see the streams."""
     for factory in factories:
         permissions = GstRtspServer.RTSPPermissions()
-        permissions.add_permission_for_role("anybody", "media.factory.access", True)
-        permissions.add_permission_for_role("anybody", "media.factory.construct", True)
+        for right in ("access", "construct"):
+            permissions.add_permission_for_role(role, f"media.factory.{right}", True)
         factory.set_permissions(permissions)
 
 
